@@ -45,13 +45,13 @@ ORDER BY TABLE_NAME, ORDINAL_POSITION`
 	})
 }
 
-// readMySQLIndexes leaves out full-text and spatial indexes and expressions
-// (MySQL 8), which serve none of DBMail's look-ups. How many characters of a
-// column an index holds does not matter to them either.
+// readMySQLIndexes leaves out full-text and spatial indexes, which serve none
+// of DBMail's look-ups. An expression (MySQL 8) stands as a column without
+// name. How many characters of a column an index holds is not looked at.
 func readMySQLIndexes(ctx context.Context, db querier, c *catalog) error {
-	const query = `SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME
+	const query = `SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE = 0, COALESCE(COLUMN_NAME, '')
 FROM information_schema.STATISTICS
-WHERE TABLE_SCHEMA = DATABASE() AND INDEX_TYPE = 'BTREE' AND COLUMN_NAME IS NOT NULL
+WHERE TABLE_SCHEMA = DATABASE() AND INDEX_TYPE = 'BTREE'
 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`
 	return each(ctx, db, query, nil, func(r *sql.Rows) error {
 		var in, col string

@@ -49,11 +49,11 @@ func readSQLiteColumns(ctx context.Context, db querier, t *table) error {
 	return err
 }
 
-// readSQLiteIndexes leaves out partial indexes and expressions, which serve
-// none of DBMail's look-ups.
+// readSQLiteIndexes leaves out partial indexes, which serve none of DBMail's
+// look-ups. An expression stands as a column without name.
 func readSQLiteIndexes(ctx context.Context, db querier, t *table) error {
-	const query = `SELECT l.name, l."unique", i.name FROM pragma_index_list(?) l, pragma_index_info(l.name) i
-WHERE NOT l.partial AND l.origin <> 'pk' AND i.name IS NOT NULL ORDER BY l.seq, i.seqno`
+	const query = `SELECT l.name, l."unique", coalesce(i.name, '') FROM pragma_index_list(?) l, pragma_index_info(l.name) i
+WHERE NOT l.partial AND l.origin <> 'pk' ORDER BY l.seq, i.seqno`
 	return each(ctx, db, query, []any{t.name}, func(r *sql.Rows) error {
 		var ix index
 		var col string
