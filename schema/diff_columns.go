@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -130,13 +131,17 @@ var ascii = map[string]bool{
 	"service": true, "src_ip": true, "dst_ip": true, "ipnumber": true, "sock_allow": true, "sock_deny": true,
 }
 
+// caseSensitive finds collations such as utf8mb4_bin and utf8mb4_0900_as_cs,
+// but not the Czech utf8mb4_cs_0900_ai_ci.
+var caseSensitive = regexp.MustCompile(`_bin$|_as_cs|_cs$`)
+
 func charsetVerdict(want, have column) verdict {
 	if have.charset == "" || want.charset != "utf8mb4" || ascii[want.name] {
 		return verdict{} // another family of types, or any character set does
 	}
 	const mend = "; mend with DBMail's upgrade 35001 or ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4"
 	switch {
-	case have.charset == "utf8mb4" && (strings.HasSuffix(have.collation, "_bin") || strings.Contains(have.collation, "_cs")):
+	case have.charset == "utf8mb4" && caseSensitive.MatchString(have.collation):
 		return verdict{Degrades, "look-ups tell upper from lower case; " +
 			"mend with ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"}
 	case have.charset == "utf8mb4":

@@ -12,9 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	_ "github.com/go-sql-driver/mysql"
-	_ "modernc.org/sqlite"
 )
 
 // The facts in testdata were recorded from databases that DBMail 3.5 made.

@@ -51,7 +51,7 @@ ORDER BY TABLE_NAME, ORDINAL_POSITION`
 func readMySQLIndexes(ctx context.Context, db querier, c *catalog) error {
 	const query = `SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE = 0, COALESCE(COLUMN_NAME, '')
 FROM information_schema.STATISTICS
-WHERE TABLE_SCHEMA = DATABASE() AND INDEX_TYPE = 'BTREE'
+WHERE TABLE_SCHEMA = DATABASE() AND INDEX_TYPE IN ('BTREE', 'HASH')
 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`
 	return each(ctx, db, query, nil, func(r *sql.Rows) error {
 		var in, col string
