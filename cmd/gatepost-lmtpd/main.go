@@ -1,0 +1,78 @@
+// Command gatepost-lmtpd is an LMTP server that delivers into a DBMail store.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"gatepost/internal/daemon"
+	"gatepost/lmtpd"
+)
+
+var version string // -ldflags "-X main.version=…"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	flags, err := daemon.ParseFlags("gatepost-lmtpd", "/etc/gatepost/lmtpd.toml", os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return daemon.ExitUsage
+	case flags.Version:
+		fmt.Println("gatepost-lmtpd", daemon.Version(version))
+		return 0
+	}
+	config, problems := lmtpd.LoadConfig(flags.Config)
+	if flags.Check {
+		return check(config, problems)
+	}
+	if err := problems.Err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return daemon.ExitConfig
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := newService(flags, config)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gatepost-lmtpd:", err)
+		return daemon.ExitConfig
+	}
+	if err := s.run(ctx); err != nil {
+		s.log.Error("stopped", "why", err)
+		return 1
+	}
+	return 0
+}
+
+// check prints all that is wrong, with the configuration and with the store.
+func check(config lmtpd.Config, problems daemon.Problems) int {
+	code := 0
+	if err := problems.Err(); err != nil {
+		fmt.Println(err)
+		code = daemon.ExitConfig
+	}
+	if config.Store.DSN == "" {
+		return code
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	wrong, notes := config.Check(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	for _, n := range notes {
+		fmt.Println("note:", n)
+	}
+	for _, w := range wrong {
+		fmt.Println(w)
+		code = daemon.ExitConfig
+	}
+	if code == 0 {
+		fmt.Println("configuration and store are good")
+	}
+	return code
+}

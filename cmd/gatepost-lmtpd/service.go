@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatepost/internal/daemon"
+	"gatepost/internal/dbmail"
+	"gatepost/lmtpd"
+)
+
+// service is the running daemon: a server, its store and what watches them.
+type service struct {
+	flags   daemon.Flags
+	level   *slog.LevelVar
+	log     *slog.Logger
+	notify  *daemon.Notifier
+	metrics *daemon.Metrics
+	counts  *lmtpd.Metrics
+	server  *lmtpd.Server
+
+	mu     sync.Mutex // held while settings change
+	config lmtpd.Config
+	certs  *daemon.Certificates
+	store  atomic.Pointer[dbmail.Store]
+}
+
+func newService(flags daemon.Flags, config lmtpd.Config) (*service, error) {
+	s := &service{flags: flags, config: config, level: &slog.LevelVar{}, notify: daemon.NewNotifier()}
+	s.level.Set(level(config.Log.Level))
+	var err error
+	if s.log, err = daemon.NewLogger(os.Stderr, config.Log.Format, s.level); err != nil {
+		return nil, err
+	}
+	if s.certs, err = config.Certificates(s.log); err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	s.metrics = daemon.NewMetrics(s.log)
+	s.counts = lmtpd.NewMetrics(s.metrics.Registry)
+	s.metrics.Registry.MustRegister(lmtpd.NewStoreCollector(s.store.Load))
+	s.metrics.AddCheck("store", s.ping)
+	settings, err := config.Settings(nil, s.certs, s.log, s.counts)
+	if err != nil {
+		return nil, err
+	}
+	s.server = lmtpd.NewServer(settings)
+	return s, nil
+}
+
+func level(name string) slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(name)) // validated by the configuration
+	return l
+}
+
+var errNoStore = errors.New("the store has not been reached yet")
+
+func (s *service) ping(ctx context.Context) error {
+	store := s.store.Load()
+	if store == nil {
+		return errNoStore
+	}
+	return store.Ping(ctx)
+}
+
+func (s *service) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	signals := daemon.Signals(ctx)
+	failed := make(chan error, 8)
+	opened := make(chan struct{})
+	go func() { s.openStore(ctx); close(opened) }()
+	if err := s.listen(ctx, failed); err != nil {
+		return err
+	}
+	// Give the store a moment, so that the first client need not come twice.
+	select {
+	case <-opened:
+	case <-time.After(2 * time.Second):
+	}
+	_ = s.notify.Ready()
+	go s.notify.Watchdog(ctx, func() bool { return true })
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case sig, ok := <-signals:
+			if !ok || sig == daemon.Stop {
+				return s.stop()
+			}
+			s.reload(ctx)
+		}
+	}
+}
+
+func (s *service) listen(ctx context.Context, failed chan<- error) error {
+	for _, text := range s.config.Addresses(s.flags.Listen) {
+		a, err := daemon.ParseAddress(text)
+		if err != nil {
+			return err
+		}
+		l, err := daemon.Listen(ctx, a)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", text, err)
+		}
+		s.log.Info("listening", "address", daemon.ListenerAddress(l))
+		go func() {
+			if err := s.server.Serve(daemon.Guard(l, s.config.Guard())); !errors.Is(err, lmtpd.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	if s.config.Metrics.Listen == "" {
+		return nil
+	}
+	a, err := daemon.ParseAddress(s.config.Metrics.Listen)
+	if err != nil {
+		return err
+	}
+	l, err := daemon.Listen(ctx, a)
+	if err != nil {
+		return fmt.Errorf("listen for metrics on %s: %w", s.config.Metrics.Listen, err)
+	}
+	s.log.Info("metrics", "address", daemon.ListenerAddress(l))
+	go func() {
+		if err := s.metrics.Serve(ctx, l); err != nil {
+			failed <- err
+		}
+	}()
+	return nil
+}
+
+// openStore tries until the store answers: until then clients are told to
+// come back later, and /readyz says so.
+func (s *service) openStore(ctx context.Context) {
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		s.mu.Lock()
+		err := s.tryOpen(ctx)
+		s.mu.Unlock()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.log.Error("store is not available, mail is deferred", "why", err, "again_in", wait)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (s *service) tryOpen(ctx context.Context) error {
+	if s.store.Load() != nil {
+		return nil
+	}
+	store, err := s.config.OpenStore(ctx, s.log)
+	if err != nil {
+		return err
+	}
+	settings, err := s.config.Settings(store, s.certs, s.log, s.counts)
+	if err != nil {
+		store.Close()
+		return err
+	}
+	for _, w := range store.Limits().Warnings {
+		s.log.Warn("store", "why", w)
+	}
+	if findings, err := store.Findings(ctx, s.config.Smarthost.Address != ""); err == nil {
+		for _, f := range findings {
+			s.log.Warn("store differs", "finding", f.Name, "why", f.What)
+		}
+	}
+	s.store.Store(store)
+	s.server.Apply(settings)
+	s.log.Info("store is open", "server", store.Limits().Version, "max_part", store.Limits().MaxPart)
+	return nil
+}
+
+// reload reads the configuration again. A bad one changes nothing.
+func (s *service) reload(ctx context.Context) {
+	_ = s.notify.Reloading()
+	defer func() { _ = s.notify.Ready() }()
+	config, problems := lmtpd.LoadConfig(s.flags.Config)
+	if err := problems.Err(); err != nil {
+		s.log.Error("reload refused, the running configuration stays", "why", err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.replace(ctx, config); err != nil {
+		s.log.Error("reload refused, the running configuration stays", "why", err)
+		return
+	}
+	s.log.Info("reloaded")
+}
+
+func (s *service) replace(ctx context.Context, config lmtpd.Config) error {
+	certs, err := config.Certificates(s.log)
+	if err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	old := s.store.Load()
+	store := old
+	if old != nil && !config.SameStore(&s.config) {
+		if store, err = config.OpenStore(ctx, s.log); err != nil {
+			return err
+		}
+	}
+	settings, err := config.Settings(store, certs, s.log, s.counts)
+	if err != nil {
+		if store != old {
+			store.Close()
+		}
+		return err
+	}
+	s.level.Set(level(config.Log.Level))
+	s.config, s.certs = config, certs
+	s.store.Store(store)
+	wait := s.server.Apply(settings)
+	go func() {
+		wait()
+		if old != store {
+			old.Close()
+		}
+	}()
+	return nil
+}
+
+// stop drains: messages under way are finished, idle clients are sent off.
+func (s *service) stop() error {
+	_ = s.notify.Stopping()
+	s.log.Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.config.DrainTimeout))
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		s.log.Warn("connections cut off at the end of drain_timeout; their messages were not acknowledged", "why", err)
+	}
+	if store := s.store.Load(); store != nil {
+		return store.Close()
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package dbmail
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gatepost/internal/message"
+)
+
+// Delivery is one message on its way to some users.
+type Delivery struct {
+	Message  *message.Message
+	Digest   [sha256.Size]byte // of the bytes received, without Return-Path
+	Sender   string            // envelope sender; "" is the null sender
+	Received time.Time         // becomes internal_date
+	Targets  []Target          // each user once
+}
+
+// Target is a user and the mailbox that the address asked for.
+type Target struct {
+	UserID  uint64
+	Mailbox string // as in the address, UTF-8; "" is INBOX; one that is missing or not writable falls back to INBOX
+}
+
+// Outcome is what became of one target. A nil Err means that the copy is on
+// disk.
+type Outcome struct {
+	Err     error  // nil, one of the definite errors, or any other: cannot tell
+	Mailbox string // where it went
+	UID     uint64 // message_idnr
+	Repeat  bool   // an earlier attempt had stored it already
+}
+
+// Mark names sender, user and bytes of a delivery: equal marks within
+// Options.RepeatWindow are the same delivery. It is the head of unique_id.
+type Mark string
+
+const markDigits = 24 // of unique_id's 32 hex digits; the rest is random
+
+// NewMark makes the mark of a delivery to a user.
+func NewMark(sender string, user uint64, digest [sha256.Size]byte) Mark {
+	h := sha256.New()
+	h.Write(digest[:])
+	var id [8]byte
+	binary.BigEndian.PutUint64(id[:], user)
+	h.Write(id[:])
+	h.Write([]byte(sender))
+	return Mark(hex.EncodeToString(h.Sum(nil))[:markDigits])
+}
+
+// uniqueID makes dbmail_messages.unique_id: only its uniqueness matters to
+// DBMail's readers (POP3 shows it as UIDL).
+func (m Mark) uniqueID() string {
+	var b [(32 - markDigits) / 2]byte
+	rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
+	return string(m) + hex.EncodeToString(b[:])
+}
+
+// job is a Delivery made ready to be written: all that can be computed
+// outside the transaction.
+type job struct {
+	d       *Delivery
+	blobs   []blobKey // parallel to d.Message.Parts
+	values  []headerValue
+	marks   []Mark // parallel to d.Targets
+	out     []Outcome
+	bytes   int
+	done    chan struct{}
+	ctx     context.Context
+	written bool // all outcomes are final
+}
+
+// blobKey finds a blob: by content, for which hash and size stand.
+type blobKey struct {
+	hash string
+	size int
+}
+
+// headerValue is a cached header, ready for the tables.
+type headerValue struct {
+	name              string // lower case
+	hash, value, sort string
+	date              any // string or nil
+}
+
+func (s *Store) newJob(ctx context.Context, d *Delivery) (*job, error) {
+	j := &job{
+		d: d, ctx: ctx, done: make(chan struct{}),
+		out:   make([]Outcome, len(d.Targets)),
+		marks: make([]Mark, len(d.Targets)),
+		blobs: make([]blobKey, len(d.Message.Parts)),
+	}
+	for i, p := range d.Message.Parts {
+		if int64(len(p.Data)) > s.limits.MaxPart {
+			return nil, fmt.Errorf("%w: part %d has %d bytes, the limit is %d", ErrTooLarge, i+1, len(p.Data), s.limits.MaxPart)
+		}
+		j.blobs[i] = blobKey{s.hash(p.Data), len(p.Data)}
+		j.bytes += len(p.Data)
+	}
+	j.values = make([]headerValue, 0, len(d.Message.Headers))
+	for _, h := range d.Message.Headers {
+		v := headerValue{name: h.Name, value: s.text(h.Value), sort: s.text(h.SortField)}
+		if h.Date != "" {
+			v.date = h.Date
+		}
+		v.hash = s.hash([]byte(v.value))
+		j.values = append(j.values, v)
+		j.bytes += len(v.value)
+	}
+	for i, t := range d.Targets {
+		j.marks[i] = NewMark(d.Sender, t.UserID, d.Digest)
+	}
+	return j, nil
+}
+
+// text makes a string that the store's text columns take.
+func (s *Store) text(v string) string {
+	if !s.limits.UTF8MB3 {
+		return v
+	}
+	return strings.Map(func(r rune) rune {
+		if r > 0xFFFF {
+			return utf8.RuneError
+		}
+		return r
+	}, v)
+}
+
+// Deliver stores a message for its targets and returns when every copy is on
+// disk or proven impossible, or when the store cannot tell. The outcomes are
+// parallel to d.Targets.
+func (s *Store) Deliver(ctx context.Context, d *Delivery) []Outcome {
+	j, err := s.newJob(ctx, d)
+	if err != nil {
+		out := make([]Outcome, len(d.Targets))
+		for i := range out {
+			out[i].Err = err
+		}
+		return out
+	}
+	s.groups.submit(j)
+	<-j.done
+	return j.out
+}
+
+// fail ends a job whose outcomes are not known yet.
+func (j *job) fail(err error) {
+	for i := range j.out {
+		j.out[i] = Outcome{Err: err}
+	}
+	j.written = true
+}

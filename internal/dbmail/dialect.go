@@ -1,0 +1,98 @@
+package dbmail
+
+import (
+	"database/sql"
+	"strings"
+)
+
+// dialect is all that MySQL and SQLite differ in.
+type dialect struct {
+	name string
+	// returning says that INSERT … RETURNING works (MariaDB from 10.5, SQLite).
+	// Without it the ids of a multi-row INSERT are computed: InnoDB gives
+	// out consecutive ones, auto_increment_increment apart.
+	returning bool
+	forUpdate string // row locks; SQLite has one writer and needs none
+	shared    string
+	ignore    string // INSERT that skips rows which exist already
+	// sameText compares two texts as DBMail's collation does.
+	sameText func(column string) string
+	maxVars  int // placeholders in one statement
+	maxBytes int // bytes of arguments in one statement
+}
+
+func mysqlDialect(returning bool, maxPacket int) dialect {
+	return dialect{
+		name:      "mysql",
+		returning: returning,
+		forUpdate: " FOR UPDATE",
+		shared:    " LOCK IN SHARE MODE",
+		ignore:    "INSERT IGNORE",
+		// The columns are of a _ci collation, so "=" is what DBMail's
+		// lower(a)=lower(b) is, and an index serves it.
+		sameText: func(column string) string { return column + " = ?" },
+		maxVars:  12000,
+		// Quoting may double what is sent.
+		maxBytes: min(1<<20, maxPacket/4),
+	}
+}
+
+func sqliteDialect() dialect {
+	return dialect{
+		name:      "sqlite",
+		returning: true,
+		ignore:    "INSERT OR IGNORE",
+		sameText:  func(column string) string { return "lower(" + column + ") = lower(?)" },
+		maxVars:   12000,
+		maxBytes:  4 << 20,
+	}
+}
+
+// placeholders gives "?,?,?" for n values.
+func placeholders(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strings.Repeat("?,", n-1) + "?"
+}
+
+// rowPlaceholders gives "(?,?),(?,?)" for rows of width columns.
+func rowPlaceholders(rows, columns int) string {
+	one := "(" + placeholders(columns) + ")"
+	return strings.Repeat(one+",", rows-1) + one
+}
+
+// anySlice turns typed arguments into those that database/sql takes.
+func anySlice[T any](in []T) []any {
+	out := make([]any, len(in))
+	for i, v := range in {
+		out[i] = v
+	}
+	return out
+}
+
+// chunked calls f with pieces of at most n elements.
+func chunked[T any](in []T, n int, f func([]T) error) error {
+	for len(in) > 0 {
+		k := min(n, len(in))
+		if err := f(in[:k]); err != nil {
+			return err
+		}
+		in = in[k:]
+	}
+	return nil
+}
+
+// collect reads all rows with scan and closes them.
+func collect(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,103 @@
+package dbmail
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Finding is something in a store that this package treats otherwise than
+// dbmail-lmtpd would, or cannot do.
+type Finding struct {
+	Name string // for the configuration's ignore list
+	What string // how many there are, what happens with them, what to do
+}
+
+func (f Finding) String() string { return f.Name + ": " + f.What }
+
+// Names of findings.
+const (
+	FindingSieve         = "sieve-scripts"
+	FindingPipes         = "pipe-aliases"
+	FindingAutoReplies   = "auto-replies"
+	FindingNotifications = "auto-notifications"
+	FindingFilters       = "filters"
+	FindingInactive      = "inactive-users"
+	FindingHash          = "hash-algorithm"
+	FindingUTF8          = "utf8mb3"
+	FindingForwards      = "forwards-without-smarthost"
+)
+
+// FindingNames lists the names that an ignore list may hold.
+func FindingNames() []string {
+	return []string{FindingSieve, FindingPipes, FindingAutoReplies, FindingNotifications, FindingFilters,
+		FindingInactive, FindingHash, FindingUTF8, FindingForwards}
+}
+
+// CheckHash says whether a hash_algorithm is known.
+func CheckHash(name string) error {
+	_, err := newHasher(name)
+	return err
+}
+
+// Findings examines a store. smarthost says whether forwards have somewhere to go.
+func (s *Store) Findings(ctx context.Context, smarthost bool) ([]Finding, error) {
+	now := timestamp(time.Now())
+	counts := []struct {
+		name, query string
+		args        []any
+		what        string
+	}{
+		{FindingSieve, "SELECT count(*) FROM " + s.t.sievescripts + " WHERE active = 1", nil,
+			"%d active Sieve scripts are not run; their mail goes to INBOX"},
+		{FindingPipes, "SELECT count(*) FROM " + s.t.aliases + " WHERE deliver_to LIKE '|%' OR deliver_to LIKE '!%'", nil,
+			"%d aliases lead to programs, which are never run; an alias that leads to nothing else is refused with 550"},
+		{FindingAutoReplies, "SELECT count(*) FROM " + s.t.autoReplies + " WHERE stop_date > ?", []any{now},
+			"%d auto-replies are not sent"},
+		{FindingNotifications, "SELECT count(*) FROM " + s.t.autoNotifications, nil,
+			"%d notifications are not sent"},
+		{FindingFilters, "SELECT count(*) FROM " + s.t.filters, nil,
+			"%d header filters are not applied; their mail goes to INBOX"},
+		{FindingInactive, "SELECT count(*) FROM " + s.t.users + " WHERE active = 0 AND userid LIKE '%@%'", nil,
+			"%d inactive users whose name is an address get no mail (550 5.2.1); dbmail-lmtpd still delivers to them"},
+	}
+	if !smarthost {
+		counts = append(counts, struct {
+			name, query string
+			args        []any
+			what        string
+		}{FindingForwards, "SELECT count(*) FROM " + s.t.aliases + " a WHERE a.deliver_to LIKE '%@%'" +
+			" AND a.deliver_to NOT LIKE '|%' AND a.deliver_to NOT LIKE '!%'" +
+			" AND NOT EXISTS (SELECT 1 FROM " + s.t.aliases + " b WHERE b.alias = a.deliver_to)", nil,
+			"%d aliases lead to addresses elsewhere, but [smarthost] address is not set: their mail is deferred"})
+	}
+	var out []Finding
+	for _, c := range counts {
+		var n int64
+		if err := s.db.QueryRowContext(ctx, c.query, c.args...).Scan(&n); err != nil {
+			return nil, fmt.Errorf("count %s: %w", c.name, err)
+		}
+		if n > 0 {
+			out = append(out, Finding{c.name, fmt.Sprintf(c.what, n)})
+		}
+	}
+	var digest string
+	err := s.db.QueryRowContext(ctx, "SELECT hash FROM "+s.t.mimeparts+" ORDER BY id DESC LIMIT 1").Scan(&digest)
+	switch {
+	case err == sql.ErrNoRows:
+	case err != nil:
+		return nil, fmt.Errorf("read the newest hash: %w", err)
+	case len(digest) != len(s.hash(nil)):
+		have := hashName(digest)
+		if have == "" {
+			have = "whirlpool or tiger, which are not supported"
+		}
+		out = append(out, Finding{FindingHash, "the newest parts were hashed with " + have +
+			"; parts stored by us will not be shared with those, set [store] hash_algorithm to dbmail.conf's"})
+	}
+	if s.limits.UTF8MB3 {
+		out = append(out, Finding{FindingUTF8, "the text columns are not utf8mb4: 4-byte characters of headers are cached as U+FFFD; messages are whole. DBMail's upgrade step 35001 mends it"})
+	}
+	return out, nil
+}

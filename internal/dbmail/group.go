@@ -1,0 +1,178 @@
+package dbmail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// grouper collects what waits at the same moment into one transaction. There
+// is no timer: a writer that becomes free takes what is there, so a lone
+// message waits for nothing and a crowd shares its commit.
+type grouper struct {
+	queue   chan *job
+	writers sync.WaitGroup
+
+	mu     sync.RWMutex // held shared while a job is handed over
+	closed bool
+}
+
+// groupBytes bounds the memory and the time of one transaction; a message
+// that is larger goes by itself.
+const groupBytes = 4 << 20
+
+func (g *grouper) start(s *Store) {
+	g.queue = make(chan *job, 4*s.opt.GroupLimit)
+	for range s.opt.Writers {
+		g.writers.Add(1)
+		go func() {
+			defer g.writers.Done()
+			s.writeGroups()
+		}()
+	}
+}
+
+func (g *grouper) stop() {
+	g.mu.Lock()
+	if g.closed || g.queue == nil {
+		g.mu.Unlock()
+		return
+	}
+	g.closed = true
+	close(g.queue)
+	g.mu.Unlock()
+	g.writers.Wait()
+}
+
+func (g *grouper) submit(j *job) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		j.fail(ErrClosed)
+		close(j.done)
+		return
+	}
+	g.queue <- j
+}
+
+// writeGroups is one writer: it ends when the queue is closed and empty.
+func (s *Store) writeGroups() {
+	var next *job // taken from the queue, but too large for the group before
+	for {
+		first := next
+		next = nil
+		if first == nil {
+			var ok bool
+			if first, ok = <-s.groups.queue; !ok {
+				return
+			}
+		}
+		group, bytes := []*job{first}, first.bytes
+	fill:
+		for len(group) < s.opt.GroupLimit && bytes < groupBytes {
+			select {
+			case j, ok := <-s.groups.queue:
+				if !ok {
+					break fill
+				}
+				if bytes+j.bytes > groupBytes {
+					next = j
+					break fill
+				}
+				group = append(group, j)
+				bytes += j.bytes
+			default:
+				break fill
+			}
+		}
+		s.writeGroup(group)
+		for _, j := range group {
+			close(j.done)
+		}
+	}
+}
+
+// writeGroup stores a group, and where the group as a whole will not go, each
+// message apart, so that one bad message never fails its neighbours.
+func (s *Store) writeGroup(group []*job) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Deadline)
+	defer cancel()
+	err := s.attempt(ctx, group)
+	if err != nil && len(group) > 1 && classify(err) != faultRetry {
+		s.metrics.GroupsSplit.Add(1)
+		for _, j := range group {
+			if !j.written {
+				s.writeGroup([]*job{j})
+			}
+		}
+		return
+	}
+	for _, j := range group {
+		if j.written {
+			continue
+		}
+		switch {
+		case err == nil:
+			j.written = true
+		case classify(err) == faultTooBig:
+			j.fail(errors.Join(ErrTooLarge, err))
+		default:
+			j.fail(err)
+		}
+	}
+	s.metrics.observe(len(group), time.Since(start), err)
+}
+
+// attempt runs the transaction until it is committed, until it fails for a
+// reason that another run would not cure, or until the deadline.
+func (s *Store) attempt(ctx context.Context, group []*job) error {
+	var last error
+	for n := 0; ; n++ {
+		live := group[:0:0]
+		for _, j := range group {
+			if !j.written {
+				live = append(live, j)
+			}
+		}
+		if len(live) == 0 {
+			return nil
+		}
+		err := s.transact(ctx, live)
+		if err == nil || classify(err) != faultRetry {
+			return err
+		}
+		if ctx.Err() != nil {
+			if last == nil {
+				last = err
+			}
+			return last
+		}
+		if len(live) > 1 && n >= 8 && refusesRow(err) {
+			return fmt.Errorf("%w: %w", errNotTogether, err)
+		}
+		last = err
+		s.metrics.Retries.Add(1)
+		if n > 0 {
+			s.log.Warn("store attempt failed, trying again", "attempt", n+1, "messages", len(live), "why", err)
+		}
+		if !errors.Is(err, errRowsGone) {
+			pause(ctx, n)
+		}
+	}
+}
+
+// pause waits a random while that grows with the attempts: 0–10 ms at first,
+// a second at most.
+func pause(ctx context.Context, n int) {
+	limit := min(10*time.Millisecond<<min(n, 10), time.Second)
+	t := time.NewTimer(rand.N(limit))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

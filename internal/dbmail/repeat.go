@@ -1,0 +1,122 @@
+package dbmail
+
+import (
+	"database/sql"
+	"strings"
+	"sync"
+	"time"
+)
+
+// findRepeats looks for copies that an earlier attempt of the same delivery
+// has committed: its answer was lost, or something later failed and the
+// client was told 4xx. It runs behind the users' locks, so that an attempt
+// whose COMMIT is still under way is waited for and then seen.
+func (w *writer) findRepeats(group []*job) error {
+	type place struct {
+		j *job
+		t int
+	}
+	var marks []Mark
+	at := map[Mark][]place{}
+	copies(group, func(_, t int, j *job) {
+		m := j.marks[t]
+		if at[m] == nil && !w.s.marks.has(m) {
+			marks = append(marks, m)
+		}
+		at[m] = append(at[m], place{j, t})
+	})
+	since := timestamp(time.Now().Add(-w.s.opt.RepeatWindow))
+	err := chunked(marks, 200, func(marks []Mark) error {
+		var where strings.Builder
+		args := []any{since}
+		for i, m := range marks {
+			if i > 0 {
+				where.WriteString(" OR ")
+			}
+			// Hex digits sort before "g", in every collation.
+			where.WriteString("(m.unique_id >= ? AND m.unique_id < ?)")
+			args = append(args, string(m), string(m)+"g")
+		}
+		rows, err := w.tx.QueryContext(w.ctx, "SELECT m.unique_id, m.message_idnr, b.name FROM "+w.s.t.messages+" m JOIN "+
+			w.s.t.physmessage+" p ON p.id = m.physmessage_id JOIN "+w.s.t.mailboxes+" b ON b.mailbox_idnr = m.mailbox_idnr"+
+			" WHERE p.internal_date >= ? AND ("+where.String()+")", args...)
+		return collect(rows, err, func(r *sql.Rows) error {
+			var unique string
+			var o Outcome
+			if err := r.Scan(&unique, &o.UID, &o.Mailbox); err != nil {
+				return err
+			}
+			o.Repeat = true
+			for _, p := range at[Mark(unique[:min(markDigits, len(unique))])] {
+				p.j.out[p.t] = o
+				w.s.metrics.Repeats.Add(1)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	// The same delivery twice in one group: two sessions carry it at once.
+	// One stores it, the others wait for the next attempt and find it.
+	for _, places := range at {
+		for _, p := range places[1:] {
+			if p.j != places[0].j {
+				return errSameTwice
+			}
+		}
+	}
+	return dropEmpty(group)
+}
+
+// Answered says that the client has read a 2xx for these deliveries: what it
+// sends from now on is another message, even if it is the same to the byte.
+// It is kept in memory only; after a restart such a message counts as a repeat
+// until the window has passed.
+func (s *Store) Answered(marks []Mark) { s.marks.add(marks, s.opt.RepeatWindow) }
+
+// answered is the set of marks whose 2xx is known to have been read.
+type answered struct {
+	mu    sync.Mutex
+	until map[Mark]time.Time
+	sweep time.Time
+}
+
+const maxAnswered = 1 << 20 // some 100 MB at the very most
+
+func (a *answered) add(marks []Mark, window time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	if a.until == nil || len(a.until) >= maxAnswered {
+		a.until = map[Mark]time.Time{}
+	}
+	if now.After(a.sweep) {
+		for m, until := range a.until {
+			if now.After(until) {
+				delete(a.until, m)
+			}
+		}
+		a.sweep = now.Add(time.Hour)
+	}
+	for _, m := range marks {
+		a.until[m] = now.Add(window)
+	}
+}
+
+func (a *answered) has(m Mark) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.until[m]
+	return ok
+}
+
+// forget takes marks out again when a new copy was stored, whose answer is
+// not known to have been read.
+func (a *answered) forget(marks []Mark) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range marks {
+		delete(a.until, m)
+	}
+}

@@ -1,0 +1,245 @@
+package lmtpd
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"gatepost/internal/dbmail"
+	"gatepost/internal/message"
+)
+
+// delivery is one message on its way: from DATA to the replies.
+type delivery struct {
+	s      *session
+	m      *message.Message
+	raw    *message.Raw
+	digest [sha256.Size]byte
+	start  time.Time
+
+	targets []dbmail.Target
+	at      map[uint64]int // target of a user
+	local   []dbmail.Outcome
+	remote  map[string]error // by address to forward to
+}
+
+// deliverTimeout bounds the work after the final dot; Postfix waits 600 s
+// (lmtp_data_done_timeout).
+const deliverTimeout = 5 * time.Minute
+
+// run delivers to all recipients and gives the reply for each, nil for 2xx.
+//
+// What is stored here comes first, what goes elsewhere second: a copy in the
+// store is recognised when the message comes again, so a smarthost that is
+// away costs no duplicate.
+func (d *delivery) run() []*smtp.SMTPError {
+	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
+	defer cancel()
+
+	refused := make([]error, len(d.s.rcpts))
+	hops := len(d.m.HeaderValues("Received")) > maxHops
+	for i, rc := range d.s.rcpts {
+		switch {
+		case hops:
+			refused[i] = errHops
+		case len(rc.is.Forwards) > 0 && d.wasHere(rc.address):
+			refused[i] = errLoop
+		}
+	}
+	d.choose(refused)
+	if len(d.targets) > 0 {
+		d.local = d.s.set.Store.Deliver(ctx, &dbmail.Delivery{
+			Message: d.m, Digest: d.digest, Sender: d.s.from, Received: d.start.UTC(), Targets: d.targets,
+		})
+	}
+	d.forward(ctx, refused)
+
+	replies := make([]*smtp.SMTPError, len(d.s.rcpts))
+	why := make([]error, len(d.s.rcpts))
+	for i, rc := range d.s.rcpts {
+		consider := func(err error) {
+			if v := d.s.set.verdict(err); rank(v) > rank(replies[i]) {
+				replies[i], why[i] = v, err
+			}
+		}
+		consider(refused[i])
+		if refused[i] == nil {
+			for _, u := range rc.is.Users {
+				consider(d.local[d.at[u.ID]].Err)
+			}
+			for _, f := range rc.is.Forwards {
+				consider(d.remote[f])
+			}
+		}
+		d.report(rc, replies[i], why[i])
+	}
+	d.s.proof = d.proof(refused, replies)
+	return replies
+}
+
+// choose makes the list of users, each once, in the mailbox of the first
+// recipient that reaches it.
+func (d *delivery) choose(refused []error) {
+	d.at = map[uint64]int{}
+	for i, rc := range d.s.rcpts {
+		if refused[i] != nil {
+			continue
+		}
+		for _, u := range rc.is.Users {
+			if _, ok := d.at[u.ID]; !ok {
+				d.at[u.ID] = len(d.targets)
+				d.targets = append(d.targets, dbmail.Target{UserID: u.ID, Mailbox: rc.is.Detail})
+			}
+		}
+	}
+}
+
+// wasHere says that the message was forwarded from this address before.
+func (d *delivery) wasHere(address string) bool {
+	for _, v := range d.m.HeaderValues("Delivered-To") {
+		if strings.EqualFold(strings.Trim(strings.TrimSpace(v), "<>"), address) {
+			return true
+		}
+	}
+	return false
+}
+
+// forward sends the message on, once to each address.
+func (d *delivery) forward(ctx context.Context, refused []error) {
+	d.remote = map[string]error{}
+	for i, rc := range d.s.rcpts {
+		if refused[i] != nil {
+			continue
+		}
+		var to []string
+		for _, f := range rc.is.Forwards {
+			if _, ok := d.remote[f]; ok {
+				continue
+			}
+			mark := dbmail.ForwardMark(d.s.from, f, d.digest)
+			switch done, err := d.s.set.Store.Forwarded(ctx, mark); {
+			case err != nil:
+				d.remote[f] = err
+			case done:
+				d.remote[f] = nil
+			default:
+				to = append(to, f)
+				d.remote[f] = errNoSmarthost
+			}
+		}
+		if len(to) == 0 || d.s.set.Smarthost == nil {
+			continue
+		}
+		results := d.s.set.Smarthost.Send(ctx, Outgoing{
+			Sender: d.s.from, Recipients: to, For: rc.address, Body: d.raw.Data, UTF8: d.s.opts.UTF8,
+		})
+		for k, f := range to {
+			d.remote[f] = results[k]
+			if results[k] != nil {
+				continue
+			}
+			if err := d.s.set.Store.RecordForward(ctx, dbmail.ForwardMark(d.s.from, f, d.digest)); err != nil {
+				// The smarthost has it. Only a repeat would now send it twice.
+				d.s.log.Warn("forward not recorded", "rcpt", rc.address, "to", f, "why", err)
+			}
+		}
+	}
+}
+
+// proof is what to note when the client proves that it has read the replies:
+// of users and addresses all of whose recipients were told 2xx. The others
+// come again and must be recognised.
+func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
+	unread := map[dbmail.Mark]bool{}
+	var all []dbmail.Mark
+	for i, rc := range d.s.rcpts {
+		if refused[i] != nil {
+			continue
+		}
+		note := func(m dbmail.Mark) {
+			if replies[i] != nil {
+				unread[m] = true
+			}
+			all = append(all, m)
+		}
+		for _, u := range rc.is.Users {
+			note(dbmail.NewMark(d.s.from, u.ID, d.digest))
+		}
+		for _, f := range rc.is.Forwards {
+			note(dbmail.ForwardMark(d.s.from, f, d.digest))
+		}
+	}
+	var read []dbmail.Mark
+	for _, m := range all {
+		if !unread[m] {
+			read = append(read, m)
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	store := d.s.set.Store
+	return func() { store.Answered(read) }
+}
+
+// report writes the one log line of a recipient.
+func (d *delivery) report(rc recipient, v *smtp.SMTPError, why error) {
+	d.s.set.Metrics.recipient(stageData, v)
+	args := []any{
+		"stage", "data", "queue_id", queueID(d.m.HeaderValues("Received")), "message_id", first(d.m.HeaderValues("Message-ID")),
+		"sender", d.s.from, "rcpt", rc.address, "size", d.m.Size, "ms", time.Since(d.start).Milliseconds(),
+	}
+	if d.m.Unsplit {
+		args = append(args, "unsplit", true)
+	}
+	if v == nil {
+		for _, u := range rc.is.Users {
+			o := d.local[d.at[u.ID]]
+			args = append(args, "user", u.Name, "mailbox", o.Mailbox, "uid", o.UID)
+			if o.Repeat {
+				args = append(args, "repeat", true)
+			}
+		}
+		for _, f := range rc.is.Forwards {
+			args = append(args, "forward", f)
+		}
+		d.s.log.Info("delivered", args...)
+		return
+	}
+	d.s.log.Info(decision(v), append(args, "code", v.Code, "why", why)...)
+}
+
+// decision is the word of the log's vocabulary for a reply.
+func decision(v *smtp.SMTPError) string {
+	switch rank(v) {
+	case 0:
+		return "delivered"
+	case 1:
+		return "rejected"
+	}
+	return "deferred"
+}
+
+// queueID finds the queue id that Postfix wrote into the topmost Received
+// field ("by host (Postfix) with ESMTP id 4Xyz for <…>").
+func queueID(received []string) string {
+	if len(received) == 0 {
+		return ""
+	}
+	_, rest, ok := strings.Cut(strings.Join(strings.Fields(received[0]), " "), " id ")
+	if !ok {
+		return ""
+	}
+	id, _, _ := strings.Cut(rest, " ")
+	return strings.TrimRight(id, ";")
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(values[0])
+}

@@ -1,0 +1,216 @@
+package lmtpd
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"gatepost/internal/dbmail"
+	"gatepost/internal/message"
+)
+
+// session is one client's LMTP session. go-smtp calls its methods one after
+// the other.
+type session struct {
+	set    *Settings
+	budget *budget
+	conn   *conn
+	client string
+	tls    bool
+	log    *slog.Logger
+
+	from   string
+	opts   smtp.MailOptions
+	rcpts  []recipient
+	proof  func() // what to do when the client proves that it read our replies
+	issued bool   // final replies are on their way
+}
+
+// recipient is one accepted RCPT.
+type recipient struct {
+	address string // as the client gave it
+	is      dbmail.Recipient
+}
+
+// lookupTimeout bounds the resolution of one recipient; Postfix's
+// lmtp_rcpt_timeout is 300 s.
+const lookupTimeout = 30 * time.Second
+
+func (srv *Server) newSession(set *Settings, c *smtp.Conn) *session {
+	s := &session{set: set, budget: &srv.budget}
+	nc := c.Conn()
+	if t, ok := nc.(*tls.Conn); ok {
+		s.tls = true
+		nc = t.NetConn()
+	}
+	if t, ok := nc.(*tracked); ok {
+		s.conn = t.conn
+	}
+	s.client = clientName(nc)
+	s.log = set.Log.With("client", s.client)
+	set.Metrics.sessions.Inc()
+	return s
+}
+
+func clientName(c net.Conn) string {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.IP.String()
+	}
+	return "local"
+}
+
+// Mail implements smtp.Session.
+func (s *session) Mail(from string, opts *smtp.MailOptions) error {
+	if s.set.RequireTLS && !s.tls {
+		return replyTLS
+	}
+	s.from, s.opts, s.rcpts = from, *opts, nil
+	return nil
+}
+
+// Rcpt implements smtp.Session.
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	r, err := s.set.Recipients.Lookup(ctx, to)
+	if err == nil && len(r.Forwards) == 0 && allFull(r.Users) {
+		err = dbmail.ErrOverQuota
+	}
+	if err == nil && len(r.Users) == 0 && s.set.Smarthost == nil {
+		err = errNoSmarthost
+	}
+	for _, target := range r.Refused {
+		s.log.Warn("alias target refused: programs are never run", "rcpt", to, "target", target)
+	}
+	if err != nil {
+		v := s.set.verdict(err)
+		s.set.Metrics.recipient(stageRcpt, v)
+		s.log.Info(decision(v), "stage", "rcpt", "sender", s.from, "rcpt", to, "code", v.Code, "why", err)
+		return v
+	}
+	s.rcpts = append(s.rcpts, recipient{to, r})
+	return nil
+}
+
+func allFull(users []dbmail.User) bool {
+	for _, u := range users {
+		if !u.Full() {
+			return false
+		}
+	}
+	return len(users) > 0
+}
+
+// Data implements smtp.Session; an LMTP server gets LMTPData instead.
+func (s *session) Data(io.Reader) error { return replyLater }
+
+// LMTPData implements smtp.LMTPSession.
+func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error) {
+	defer func() {
+		// A panic must neither answer 250 nor take the daemon with it.
+		if p := recover(); p != nil {
+			s.log.Error("internal error", "why", p, "stack", string(debug.Stack()))
+			err = replyLater
+		}
+	}()
+	_, chunked := r.(*io.PipeReader)
+	if s.conn != nil {
+		s.conn.startContent(chunked)
+		defer s.conn.endContent()
+	}
+	replies, readErr := s.receive(r)
+	if readErr != nil {
+		return readErr
+	}
+	for i, v := range replies {
+		// A nil *SMTPError in an error is not nil.
+		if v == nil {
+			status.SetStatus(s.rcpts[i].address, nil)
+		} else {
+			status.SetStatus(s.rcpts[i].address, v)
+		}
+	}
+	s.issued = true
+	return nil
+}
+
+// receive reads and delivers a message and gives each recipient's reply, or
+// one error for all.
+func (s *session) receive(r io.Reader) ([]*smtp.SMTPError, error) {
+	start := time.Now()
+	limit := s.set.sizeLimit()
+	counted := &countingReader{r: r, s: s}
+	defer func() { s.budget.give(counted.taken) }()
+	raw, err := message.ReadRaw(counted, limit, min(s.opts.Size, limit))
+	if err != nil {
+		v := s.set.verdict(err)
+		if v == replyLater {
+			v = replyIncomplete
+		}
+		for _, rc := range s.rcpts {
+			s.set.Metrics.recipient(stageData, v)
+			s.log.Info(decision(v), "stage", "data", "sender", s.from, "rcpt", rc.address, "code", v.Code, "why", err)
+		}
+		return nil, v
+	}
+	digest := sha256.Sum256(raw.Data)
+	m := message.Split(raw, message.Options{
+		Sender: s.from, Received: start.UTC(), Cached: s.set.Store.CachedHeader, DefaultCharset: s.set.Charset,
+	})
+	s.set.Metrics.message(m)
+	d := &delivery{s: s, m: m, raw: raw, digest: digest, start: start}
+	return d.run(), nil
+}
+
+// Reset implements smtp.Session: go-smtp calls it after RSET, and after the
+// last final reply was written.
+func (s *session) Reset() {
+	if s.issued && s.proof != nil && s.conn != nil {
+		s.conn.flushed(s.proof)
+	}
+	s.from, s.rcpts, s.proof, s.issued = "", nil, nil, false
+}
+
+// Logout implements smtp.Session.
+func (s *session) Logout() error {
+	if s.conn != nil {
+		s.conn.forget()
+	}
+	return nil
+}
+
+// countingReader tells the connection what was taken as content, and charges
+// it to the memory budget.
+type countingReader struct {
+	r     io.Reader
+	s     *session
+	taken int64 // charged
+	n     int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if c.s.conn != nil {
+		c.s.conn.took(n)
+	}
+	const step = 1 << 20
+	if c.n > c.taken {
+		if e := c.s.budget.take(step); e != nil {
+			return n, e
+		}
+		c.taken += step
+	}
+	if errors.Is(err, smtp.ErrDataTooLarge) {
+		err = message.ErrTooLarge
+	}
+	return n, err
+}
