@@ -1,0 +1,3 @@
+package message
+type decoder struct{}
+func (d *decoder) charset(a, b string) string { return b }
