@@ -33,7 +33,8 @@ func Apply(ctx context.Context, db *sql.DB, d Dialect, o Options) ([]Difference,
 }
 
 func apply(ctx context.Context, db *sql.DB, d Dialect, o Options) error {
-	if _, err := wanted(d, o); err != nil { // refuses bad options
+	want, err := wanted(d, o)
+	if err != nil {
 		return err
 	}
 	if d == SQLite {
@@ -41,8 +42,11 @@ func apply(ctx context.Context, db *sql.DB, d Dialect, o Options) error {
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
-		if err := build(ctx, tx, d, o); err != nil {
-			return errors.Join(err, tx.Rollback())
+		if err := build(ctx, tx, d, o, want); err != nil {
+			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+				err = errors.Join(err, fmt.Errorf("roll back: %w", undo))
+			}
+			return err
 		}
 		if err := tx.Commit(); err != nil {
 			return fmt.Errorf("commit: %w", err)
@@ -53,21 +57,17 @@ func apply(ctx context.Context, db *sql.DB, d Dialect, o Options) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	return errors.Join(build(ctx, conn, d, o), conn.Close())
+	return errors.Join(build(ctx, conn, d, o, want), conn.Close())
 }
 
 // build runs the statements that the database still needs.
-func build(ctx context.Context, db runner, d Dialect, o Options) error {
+func build(ctx context.Context, db runner, d Dialect, o Options, want *catalog) error {
 	have, err := readNames(ctx, db, d)
 	if err != nil {
 		return err
 	}
-	dbmail, err := wanted(d, Options{Prefix: o.Prefix})
-	if err != nil {
-		return err
-	}
 	var todo []string
-	if !dbmail.anyOf(have) {
+	if !want.anyOf(have) {
 		todo = sections(d)
 	}
 	if err := run(ctx, db, d, o, have, todo); err != nil {

@@ -39,6 +39,7 @@ func TestPrefix(t *testing.T) {
 		{prefix: "a-b", err: "only letters"},
 		{prefix: "a`b", err: "only letters"},
 		{prefix: "a\n", err: "only letters"},
+		{prefix: "Gatepost_", err: "own tables"},
 		{prefix: "ü", err: "only letters"},
 	} {
 		for _, d := range []Dialect{MySQL, SQLite} {
@@ -255,6 +256,24 @@ func TestNoDatabase(t *testing.T) {
 	config.DBName = ""
 	if _, err := Diff(t.Context(), open(t, "mysql", config.FormatDSN()), MySQL, Options{}); !errors.Is(err, errNoDatabase) {
 		t.Errorf("error %v, want %v", err, errNoDatabase)
+	}
+}
+
+// Every table and view of an empty database is missing for the same reason.
+func TestDiffEmpty(t *testing.T) {
+	for d, db := range map[Dialect]*sql.DB{MySQL: openMySQL(t), SQLite: openSQLite(t)} {
+		differences, err := Diff(t.Context(), db, d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := len(Tables(d, Options{})) + 5; len(differences) != want {
+			t.Errorf("%s: %d differences, want %d", d, len(differences), want)
+		}
+		for _, diff := range differences {
+			if diff.Have != missing || diff.Severity != Breaks || diff.Why != noStore {
+				t.Errorf("%s: %v", d, diff)
+			}
+		}
 	}
 }
 

@@ -81,12 +81,20 @@ func (c *catalog) view(name string) *view {
 	return &c.views[i]
 }
 
-// anyOf tells whether other has a table or view with the name of one of c's,
-// be it the same kind of object or not.
+// ownPrefix begins the names of Gatepost's own tables.
+const ownPrefix = "gatepost_"
+
+// own tells whether the table is Gatepost's, not DBMail's.
+func (t *table) own() bool { return strings.HasPrefix(t.name, ownPrefix) }
+
+// anyOf tells whether other has a table or view with the name of one of
+// DBMail's in c, be it the same kind of object or not.
 func (c *catalog) anyOf(other *catalog) bool {
 	var names []string
 	for _, t := range c.tables {
-		names = append(names, t.name)
+		if !t.own() {
+			names = append(names, t.name)
+		}
 	}
 	for _, v := range c.views {
 		names = append(names, v.name)

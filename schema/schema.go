@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Dialect is the kind of database.
@@ -40,8 +41,8 @@ const maxPrefix = 18
 // Options say which tables are meant.
 type Options struct {
 	// Prefix begins the name of every DBMail table: at most 18 of
-	// A-Z a-z 0-9 _. Empty means DefaultPrefix; for no prefix at all give
-	// NoPrefix.
+	// A-Z a-z 0-9 _, not beginning with gatepost_. Empty means
+	// DefaultPrefix; for no prefix at all give NoPrefix.
 	Prefix string
 
 	// Compressed stores dbmail_mimeparts with ROW_FORMAT=COMPRESSED, as
@@ -64,6 +65,8 @@ func (o Options) prefix() (string, error) {
 		return "", nil
 	case !prefixSyntax.MatchString(p):
 		return "", fmt.Errorf("table prefix %q: only letters, digits and _ can be used", p)
+	case strings.HasPrefix(strings.ToLower(p), ownPrefix):
+		return "", fmt.Errorf("table prefix %q: names that begin with %s are for Gatepost's own tables", p, ownPrefix)
 	case len(p) > maxPrefix:
 		return "", fmt.Errorf("table prefix %q: longer than %d characters", p, maxPrefix)
 	default:
@@ -89,7 +92,6 @@ func Tables(d Dialect, o Options) []string {
 // HasTables tells whether the database has any table or view of a DBMail
 // store with this prefix. Gatepost's own tables do not count.
 func HasTables(ctx context.Context, db *sql.DB, d Dialect, o Options) (bool, error) {
-	o.Own = false
 	want, err := wanted(d, o)
 	if err != nil {
 		return false, err
