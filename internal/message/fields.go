@@ -14,6 +14,8 @@ const maxFields = 10000
 type field struct {
 	name, value string
 	id          fieldID
+	parsed      bool
+	list        []address // of an address field, when parsed
 }
 
 // cutHeader finds the header of an entity at the start of data: block is the
