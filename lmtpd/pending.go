@@ -19,7 +19,7 @@ func pending(c net.Conn) int {
 		return 0
 	}
 	n := 0
-	if raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.FIONREAD) }) != nil {
+	if raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) != nil {
 		return 0
 	}
 	return n

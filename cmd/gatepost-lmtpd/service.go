@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -109,7 +110,7 @@ func (s *service) listen(ctx context.Context, failed chan<- error) error {
 		if err != nil {
 			return fmt.Errorf("listen on %s: %w", text, err)
 		}
-		s.log.Info("listening", "address", daemon.ListenerAddress(l))
+		s.log.Info("listening", "address", realAddress(l))
 		go func() {
 			if err := s.server.Serve(daemon.Guard(l, s.config.Guard())); !errors.Is(err, lmtpd.ErrServerClosed) {
 				failed <- err
@@ -127,7 +128,7 @@ func (s *service) listen(ctx context.Context, failed chan<- error) error {
 	if err != nil {
 		return fmt.Errorf("listen for metrics on %s: %w", s.config.Metrics.Listen, err)
 	}
-	s.log.Info("metrics", "address", daemon.ListenerAddress(l))
+	s.log.Info("metrics", "address", realAddress(l))
 	go func() {
 		if err := s.metrics.Serve(ctx, l); err != nil {
 			failed <- err
@@ -245,4 +246,12 @@ func (s *service) stop() error {
 		return store.Close()
 	}
 	return nil
+}
+
+// realAddress names where a listener listens, in the form of the configuration.
+func realAddress(l net.Listener) string {
+	if a := l.Addr(); a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return "inet:" + l.Addr().String()
 }
