@@ -96,7 +96,7 @@ func (p *PostfixServer) run(program string, o PostfixOptions) error {
 // SMTPAddr returns host:port of the instance's smtpd.
 func (p *PostfixServer) SMTPAddr() string { return p.addr }
 
-// ConfigDir returns the directory of main.cf and master.cf.
+// configDir is the directory of main.cf and master.cf.
 func (p *PostfixServer) configDir() string { return filepath.Join(p.scratch.dir, "etc") }
 
 // Pid returns the process id of master(8).
@@ -172,16 +172,6 @@ func (p *PostfixServer) Stop() {
 	group := p.process.pid()
 	p.process.stop(syscall.SIGTERM) // master passes it on to its process group
 	waitGroup(group)
-}
-
-// waitGroup waits until nobody is left in a process group, and kills who stays.
-func waitGroup(group int) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if syscall.Kill(-group, 0) == syscall.ESRCH {
-			return
-		}
-	}
-	syscall.Kill(-group, syscall.SIGKILL)
 }
 
 // postconfDefault asks where Debian put something, whatever main.cf says.

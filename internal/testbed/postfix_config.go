@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // postfixMain gives the settings with which an instance in dir starts: it
@@ -117,8 +118,15 @@ func writePostfixConfig(dir, addr string, o PostfixOptions) error {
 	main := postfixMain(dir)
 	maps.Copy(main, o.Main)
 	master := fmt.Sprintf(postfixMaster, addr) + strings.Join(o.Master, "\n") + "\n"
+	// Every Postfix process waits for up to two seconds after a change of
+	// main.cf, lest it read half a file.
+	past := time.Now().Add(-time.Hour)
 	for name, text := range map[string]string{"main.cf": settings(main), "master.cf": master} {
-		if err := os.WriteFile(filepath.Join(dir, "etc", name), []byte(text), 0o644); err != nil {
+		path := filepath.Join(dir, "etc", name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("write Postfix configuration: %w", err)
+		}
+		if err := os.Chtimes(path, past, past); err != nil {
 			return fmt.Errorf("write Postfix configuration: %w", err)
 		}
 	}

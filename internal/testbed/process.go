@@ -35,9 +35,9 @@ func start(dir, name, path string, args []string, death syscall.Signal) (*proces
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
-	// A group of its own, so that neither a terminal's interrupt reaches the
+	// A session of its own, so that neither a terminal's interrupt reaches the
 	// daemon nor a daemon that signals its group reaches us.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: death}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: death}
 	p := &process{name: name, dir: dir, cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
@@ -127,4 +127,39 @@ func (p *process) tail() string {
 		lines = lines[len(lines)-30:]
 	}
 	return strings.Join(lines, "\n")
+}
+
+// waitGroup waits until nobody lives in a process group, and kills who stays.
+// The dead that wait for their new parent, process 1, do not count: in a
+// container that may be somebody who never asks after them.
+func waitGroup(group int) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
+		if !groupLives(group) {
+			return
+		}
+	}
+	syscall.Kill(-group, syscall.SIGKILL)
+}
+
+// groupLives looks for a process of the group that is not a zombie (proc(5)).
+func groupLives(group int) bool {
+	if syscall.Kill(-group, 0) == syscall.ESRCH {
+		return false
+	}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// The fields after the program's name, which may hold anything, in
+		// parentheses: state, parent, group.
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) > 2 && fields[0] != "Z" && fields[2] == strconv.Itoa(group) {
+			return true
+		}
+	}
+	return false
 }
