@@ -128,7 +128,11 @@ func (p *addressParser) word(e *entry) {
 	}
 	e.to = p.i
 	// "user @ host" and "first . last@host" are one word.
-	glued := e.words > 0 && (p.s[start] == '@' || p.s[start] == '.' || p.s[lastText(p.s, start)] == '@')
+	glued := false
+	if e.words > 0 {
+		last := p.s[lastText(p.s, start)]
+		glued = p.s[start] == '@' || p.s[start] == '.' || last == '@' || last == '.' && e.at >= e.lastWord
+	}
 	if !glued {
 		e.words++
 		e.lastWord = start

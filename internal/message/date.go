@@ -32,10 +32,10 @@ type dateParts struct {
 
 func (d *dateParts) take(tok string) {
 	switch {
+	case strings.Count(tok, "-") >= 2 && tok[0] != '-':
+		d.dashed(tok)
 	case strings.IndexByte(tok, ':') > 0:
 		d.clock(tok)
-	case strings.Count(tok, "-") == 2 && tok[0] != '-':
-		d.dashed(tok)
 	case tok[0] == '+' || tok[0] == '-':
 		// the zone
 	case isDigit(tok[0]):
@@ -69,7 +69,7 @@ func (d *dateParts) clock(tok string) {
 
 // dashed takes 2026-11-03, 3-Nov-2026, and either with T and a time behind it.
 func (d *dateParts) dashed(tok string) {
-	if date, clock, ok := strings.Cut(tok, "T"); ok && isDigit(tok[len(tok)-1]) {
+	if date, clock, ok := strings.Cut(tok, "T"); ok && clock != "" && isDigit(clock[0]) {
 		d.clock(clock)
 		tok = date
 	}
