@@ -20,21 +20,17 @@ func Split(address string) (local, domain string, ok bool) {
 }
 
 // CutDetail takes the detail off an address: from the first separator to the
-// last "@". found is false when the local part has no separator or begins
-// with one; the address is then given back as it is.
+// last "@". found is false when there is no "@", or the local part has no
+// separator or begins with one; the address is then given back as it is.
 //
 //	CutDetail("alice+Notes@example.org") = "alice@example.org", "Notes", true
 func CutDetail(address string) (base, detail string, found bool) {
 	local, domain, ok := Split(address)
 	i := strings.IndexByte(local, Separator)
-	if i <= 0 {
+	if !ok || i <= 0 {
 		return address, "", false
 	}
-	base, detail = local[:i], local[i+1:]
-	if ok {
-		base += "@" + domain
-	}
-	return base, detail, true
+	return local[:i] + "@" + domain, local[i+1:], true
 }
 
 // Same compares two addresses as sites do: without case, in the local part
