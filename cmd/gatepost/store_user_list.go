@@ -1,0 +1,36 @@
+//go:build !dmz
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gatepost/internal/dbmail"
+)
+
+func newUserList(f *storeFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List all users but DBMail's internal ones",
+		Args:  cobra.NoArgs,
+		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, _ []string) error {
+			users, err := store.Users(cmd.Context())
+			if err != nil {
+				return err
+			}
+			views := []userView{}
+			rows := [][]string{{"ID", "USER", "STATUS", "QUOTA", "USED"}}
+			for _, u := range users {
+				v := viewUser(u)
+				views = append(views, v)
+				rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.active(), v.quota(), size(v.Used)})
+			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), views)
+			}
+			return printTable(cmd.OutOrStdout(), rows...)
+		}),
+	}
+}

@@ -1,0 +1,35 @@
+//go:build !dmz
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"gatepost/internal/dbmail"
+)
+
+func newUserShow(f *storeFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a user with its aliases and mailboxes",
+		Args:  cobra.ExactArgs(1),
+		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
+			u, err := store.User(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			view := viewUser(u)
+			aliases, err := store.Aliases(cmd.Context(), u.Name)
+			if err != nil {
+				return err
+			}
+			for _, a := range aliases {
+				view.Aliases = append(view.Aliases, a.Alias)
+			}
+			if view.Mailboxes, err = store.Mailboxes(cmd.Context(), u.Name); err != nil {
+				return err
+			}
+			return f.printUser(cmd, view)
+		}),
+	}
+}
