@@ -20,6 +20,7 @@ type addressParser struct {
 	s   string
 	i   int
 	dec *decoder
+	enc wordScanner
 
 	// There is no closing one in the rest: such an opening one is text.
 	noQuote, noComment, noLiteral bool
@@ -27,7 +28,7 @@ type addressParser struct {
 
 // parseAddresses reads the value of an address field.
 func parseAddresses(s string, dec *decoder) []address {
-	p := addressParser{s: s, dec: dec}
+	p := addressParser{s: s, dec: dec, enc: wordScanner{s: s}}
 	return p.list(false)
 }
 
@@ -105,6 +106,11 @@ func (p *addressParser) word(e *entry) {
 			break
 		}
 		switch {
+		case c == '=':
+			if end := p.encodedWord(); end > 0 {
+				p.i = end
+				continue
+			}
 		case c == '"' && !p.noQuote:
 			if end := closingQuote(p.s, p.i); end > 0 {
 				e.special = true
@@ -140,6 +146,20 @@ func (p *addressParser) word(e *entry) {
 	if e.at >= start || glued && e.at >= e.lastWord {
 		e.addr = [2]int{e.lastWord, p.i}
 	}
+}
+
+// encodedWord returns where the encoded word here ends, 0 if there is none.
+// Specials in it, which ought not to be there, are text.
+func (p *addressParser) encodedWord() int {
+	const longest = 512
+	if p.i+1 >= len(p.s) || p.s[p.i+1] != '?' {
+		return 0
+	}
+	w, ok := p.enc.at(p.i)
+	if !ok || len(w.text) > longest || strings.ContainsAny(w.text, "<>\"\n") {
+		return 0
+	}
+	return w.end
 }
 
 // lastText is the position of the last octet before i that is not space.

@@ -46,6 +46,7 @@ var addressCases = []struct {
 	{"=?utf-8?Q?A=2C_B?= <a@b>", `"A, B" <a@b>`, "a", `(("A, B" NIL "a" "b"))`},
 	{`"=?utf-8?Q?=C3=84?=" <a@b>`, "Ä <a@b>", "a", `(("Ä" NIL "a" "b"))`},
 	{"=?utf-8?Q?=C3=84?=\n =?utf-8?Q?=C3=96?= <a@b>", "ÄÖ <a@b>", "a", `(("ÄÖ" NIL "a" "b"))`},
+	{"=?utf-8?Q?A,_B:(c)@d?= <a@b>, c@d", `"A, B:(c)@d" <a@b>,  <c@d>`, "a", `(("A, B:(c)@d" NIL "a" "b")(NIL NIL "c" "d"))`},
 	{"A\n B <a@b>", "A\n B <a@b>", "a", `(("A B" NIL "a" "b"))`},
 	{"\xc4 <a@b>", "Ä <a@b>", "a", `(("Ä" NIL "a" "b"))`},
 	{"mailto:a@b", "mailto:  <a@b>;", "mailto", `((NIL NIL "mailto" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL))`},

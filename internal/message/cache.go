@@ -28,9 +28,9 @@ type cacher struct {
 
 func (c *cacher) run() {
 	c.dec.guess = c.charsets
-	wanted := c.opt.Cached
+	wanted, byDefault := c.opt.Cached, false
 	if wanted == nil {
-		wanted = cachedByDefault
+		wanted, byDefault = cachedByDefault, true
 	}
 	c.m.Headers = make([]CachedHeader, 0, 12)
 	c.returnPath(wanted)
@@ -41,6 +41,9 @@ func (c *cacher) run() {
 			continue
 		}
 		dated = dated || f.id == fieldDate && !allSpace(f.value)
+		if byDefault && !f.id.seeded() {
+			continue
+		}
 		if name := f.lowerName(); !allSpace(f.value) && wanted(name) {
 			c.field(f, name)
 		}

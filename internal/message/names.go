@@ -115,9 +115,8 @@ func (id fieldID) isAddress() bool {
 	return false
 }
 
-// cachedByDefault is DBMail's header cache with header_cache_readonly, as it
-// ships: twelve names.
-func cachedByDefault(name string) bool {
-	id := lookupField(name)
-	return fieldReturnPath <= id && id <= fieldFrom
-}
+// seeded reports whether DBMail seeds the name, that is, caches the field as it
+// ships (header_cache_readonly).
+func (id fieldID) seeded() bool { return fieldReturnPath <= id && id <= fieldFrom }
+
+func cachedByDefault(name string) bool { return lookupField(name).seeded() }

@@ -3,6 +3,7 @@ package message
 import (
 	"bufio"
 	"bytes"
+	"strings"
 )
 
 // crlfWriter writes with CRLF line ends. Errors are kept by w.
@@ -23,7 +24,17 @@ func (c *crlfWriter) put(b []byte) {
 	c.w.Write(b)
 }
 
-func (c *crlfWriter) puts(s string) { c.put([]byte(s)) }
+func (c *crlfWriter) puts(s string) {
+	for {
+		before, after, found := strings.Cut(s, "\n")
+		c.w.WriteString(before)
+		if !found {
+			return
+		}
+		c.w.WriteString("\r\n")
+		s = after
+	}
+}
 
 // comparer checks that what it is given is head and then body, and nothing else.
 type comparer struct {

@@ -85,8 +85,8 @@ type recordedPart struct {
 	hash              string // of the blob, when data is nil
 }
 
-// columns that this package decides; every other column must be volatile or
-// belong to tables that internal/dbmail tests.
+// blobStore keeps the blobs and values of a vector by their ids: later steps
+// refer to those of earlier ones.
 type blobStore struct {
 	blobs  map[int]recordedPart
 	values map[int]CachedHeader
@@ -113,8 +113,8 @@ func (b *blobStore) rows(t *testing.T, w map[string][]map[string]json.RawMessage
 				t.Fatal(err)
 			}
 			p.data = data
-			if value[int](t, row, "size") != len(data) {
-				t.Fatal("recorded size is not the blob's")
+			if value[int](t, row, "size") != len(data) || p.hash != sha1Hex(data) {
+				t.Fatal("recorded size or hash is not the blob's")
 			}
 		}
 		b.blobs[value[int](t, row, "id")] = p
@@ -133,6 +133,9 @@ func (b *blobStore) rows(t *testing.T, w map[string][]map[string]json.RawMessage
 		h := CachedHeader{Value: value[string](t, row, "headervalue"), SortField: value[string](t, row, "sortfield")}
 		if date := value[*string](t, row, "datefield"); date != nil {
 			h.Date = *date
+		}
+		if value[string](t, row, "hash") != sha1Hex([]byte(h.Value)) {
+			t.Fatal("recorded hash is not the value's")
 		}
 		b.values[value[int](t, row, "id")] = h
 	}
@@ -195,6 +198,12 @@ func TestVectors(t *testing.T) {
 	checkDifferences(t, used, stored)
 }
 
+// sha1Hex is DBMail's default hash.
+func sha1Hex(b []byte) string {
+	sum := sha1.Sum(b)
+	return hex.EncodeToString(sum[:])
+}
+
 func compare(t *testing.T, m *Message, want *recordedRows) {
 	t.Helper()
 	if len(m.Parts) != len(want.parts) {
@@ -205,9 +214,9 @@ func compare(t *testing.T, m *Message, want *recordedRows) {
 		if p.Header != w.header || p.Key != w.key || p.Depth != w.depth || p.Order != w.order {
 			t.Errorf("row %d is %v %d %d %d, want %v %d %d %d", i, p.Header, p.Key, p.Depth, p.Order, w.header, w.key, w.depth, w.order)
 		}
-		if sum := sha1.Sum(p.Data); w.data != nil && !bytes.Equal(p.Data, w.data) {
+		if w.data != nil && !bytes.Equal(p.Data, w.data) {
 			t.Errorf("row %d\n got %q\nwant %q", i, p.Data, w.data)
-		} else if w.data == nil && hex.EncodeToString(sum[:]) != w.hash {
+		} else if w.data == nil && sha1Hex(p.Data) != w.hash {
 			t.Errorf("row %d: another blob", i)
 		}
 	}
