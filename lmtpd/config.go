@@ -20,7 +20,7 @@ type Config struct {
 	Listen []string `toml:"listen"`
 	// Recipients says who answers what an address stands for: "sql"
 	// (DBMail's own tables). Default: "sql".
-	Recipients Sources `toml:"recipients"`
+	Recipients daemon.Strings `toml:"recipients"`
 	// MaxMessageSize of one message. The store may take less. Default: 100M.
 	MaxMessageSize daemon.Size `toml:"max_message_size"`
 	// MaxMemory of all messages that are being received or stored. A
@@ -114,15 +114,6 @@ type MetricsConfig struct {
 	Listen string `toml:"listen"`
 }
 
-// Sources is a list of names that may be written as one string.
-type Sources []string
-
-// UnmarshalTOML is not needed: go-toml reads a string through this.
-func (s *Sources) UnmarshalText(text []byte) error {
-	*s = Sources{string(text)}
-	return nil
-}
-
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config {
 	name, err := os.Hostname()
@@ -130,7 +121,7 @@ func DefaultConfig() Config {
 		name = "localhost"
 	}
 	return Config{
-		Hostname: name, Recipients: Sources{"sql"}, MaxMessageSize: 100 << 20, MaxMemory: 2 << 30, MaxRecipients: 1000,
+		Hostname: name, Recipients: daemon.Strings{"sql"}, MaxMessageSize: 100 << 20, MaxMemory: 2 << 30, MaxRecipients: 1000,
 		MaxConnections: 200, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		IdleTimeout: daemon.Duration(5 * time.Minute), DrainTimeout: daemon.Duration(30 * time.Second),
 		QuotaFailure: "hard", Charset: "windows-1252", RepeatWindow: daemon.Duration(120 * time.Hour),
