@@ -51,7 +51,7 @@ func (d *delivery) run() []*smtp.SMTPError {
 	}
 	d.choose(refused)
 	if len(d.targets) > 0 {
-		d.local = d.s.set.Store.Deliver(ctx, &dbmail.Delivery{
+		d.local = d.s.set.Store.Deliver(&dbmail.Delivery{
 			Message: d.m, Digest: d.digest, Sender: d.s.from, Received: d.start.UTC(), Targets: d.targets,
 		})
 	}

@@ -33,7 +33,7 @@ func BenchmarkDeliver(b *testing.B) {
 					for pb.Next() {
 						k := n.Add(1)
 						d := mail(plain(int(k))+fmt.Sprint(k)+body, "nora@sender.test", users[k%50])
-						if out := s.Deliver(context.Background(), d); out[0].Err != nil {
+						if out := s.Deliver(d); out[0].Err != nil {
 							b.Error(out[0].Err)
 						}
 					}

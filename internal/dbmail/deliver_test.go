@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 func TestDeliverOne(t *testing.T) {
@@ -132,11 +134,11 @@ func TestQuotaIsExact(t *testing.T) {
 		carol, dave := addUser(t, s, "carol", 2*size), addUser(t, s, "dave", 0)
 		mustDeliver(t, s, mail(plain(1), "a@b.test", carol))
 		mustDeliver(t, s, mail(plain(2), "a@b.test", carol)) // exactly full
-		out := s.Deliver(context.Background(), mail(plain(3), "a@b.test", carol, dave))
+		out := s.Deliver(mail(plain(3), "a@b.test", carol, dave))
 		if !errors.Is(out[0].Err, ErrOverQuota) || out[1].Err != nil {
 			t.Errorf("outcomes %+v", out)
 		}
-		out = s.Deliver(context.Background(), mail(plain(4), "a@b.test", carol))
+		out = s.Deliver(mail(plain(4), "a@b.test", carol))
 		if !errors.Is(out[0].Err, ErrOverQuota) {
 			t.Errorf("outcome %+v", out)
 		}
@@ -171,7 +173,7 @@ func TestMailboxChoice(t *testing.T) {
 		if _, err := s.write.Exec("UPDATE dbmail_mailboxes SET permission = 1 WHERE name = 'INBOX'"); err != nil {
 			t.Fatal(err)
 		}
-		out := s.Deliver(context.Background(), mail(plain(99), "a@b.test", alice))
+		out := s.Deliver(mail(plain(99), "a@b.test", alice))
 		if !errors.Is(out[0].Err, ErrNoPermission) {
 			t.Errorf("read-only INBOX: %+v", out)
 		}
@@ -193,7 +195,7 @@ func TestManyAtOnce(t *testing.T) {
 				defer wg.Done()
 				for i := range each {
 					n := c*each + i
-					for _, o := range s.Deliver(context.Background(), mail(plain(n), "a@b.test", users[n%5], users[(n+2)%5])) {
+					for _, o := range s.Deliver(mail(plain(n), "a@b.test", users[n%5], users[(n+2)%5])) {
 						if o.Err != nil {
 							t.Error(o.Err)
 						}
@@ -212,4 +214,196 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		clean(t, s)
 	})
+}
+
+// What is reused stays locked until COMMIT: dbmail-util cannot take away the
+// last link of a part between our look and our link.
+func TestReusedLinkIsLocked(t *testing.T) {
+	s := mariaStore(t, Options{})
+	alice := addUser(t, s, "alice", 0)
+	d := mail(plain(1), "a@b.test", alice)
+	mustDeliver(t, s, d)
+	ctx := context.Background()
+	j, err := s.newJob(mail(plain(1), "other@b.test", alice))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := s.findBlobs(ctx, []*job{j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := s.findHeaderValues(ctx, []*job{j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(blobs.stored) == 0 || len(values.stored) == 0 {
+		t.Fatalf("nothing is reused: %d parts, %d values", len(blobs.stored), len(values.stored))
+	}
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	w := &writer{s: s, tx: tx, ctx: ctx}
+	if err := w.lockReused(blobs, values); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"SET STATEMENT innodb_lock_wait_timeout = 1 FOR DELETE FROM dbmail_partlists WHERE is_header = 0",
+		"SET STATEMENT innodb_lock_wait_timeout = 1 FOR DELETE FROM dbmail_physmessage",
+		"SET STATEMENT innodb_lock_wait_timeout = 1 FOR DELETE FROM dbmail_header",
+	} {
+		_, err := s.db.ExecContext(ctx, q)
+		var my *mysql.MySQLError
+		if !errors.As(err, &my) || my.Number != erLockWait {
+			t.Errorf("%s: %v, want a lock wait", q, err)
+		}
+	}
+}
+
+// The room for one message may depend on another one of the same group.
+func TestQuotaAmongNeighbours(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		size := mail(plain(1), "").Message.Size
+		carol := addUser(t, s, "carol", 3*size)
+		group := make([]*job, 5)
+		for i := range group {
+			var err error
+			if group[i], err = s.newJob(mail(plain(i), "a@b.test", carol)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.writeGroup(group)
+		stored, full := 0, 0
+		for _, j := range group {
+			switch {
+			case j.out[0].Err == nil:
+				stored++
+			case errors.Is(j.out[0].Err, ErrOverQuota):
+				full++
+			default:
+				t.Error(j.out[0].Err)
+			}
+		}
+		if stored != 3 || full != 2 {
+			t.Errorf("%d stored, %d refused, want 3 and 2", stored, full)
+		}
+		clean(t, s)
+	})
+}
+
+// The same delivery from two sessions at once is stored once.
+func TestSameTwiceInOneGroup(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		alice := addUser(t, s, "alice", 0)
+		var group []*job
+		for range 3 {
+			j, err := s.newJob(mail(plain(1), "a@b.test", alice))
+			if err != nil {
+				t.Fatal(err)
+			}
+			group = append(group, j)
+		}
+		s.writeGroup(group)
+		repeats := 0
+		for _, j := range group {
+			if j.out[0].Err != nil {
+				t.Error(j.out[0].Err)
+			}
+			if j.out[0].Repeat {
+				repeats++
+			}
+		}
+		if n := count(t, s, "SELECT count(*) FROM dbmail_messages"); n != 1 || repeats != 2 {
+			t.Errorf("%d messages, %d repeats, want 1 and 2", n, repeats)
+		}
+		clean(t, s)
+	})
+}
+
+// A message that the store refuses does not take its neighbours with it, and
+// text that a column cannot hold degrades the cache, never the message.
+func TestOldTextColumns(t *testing.T) {
+	for _, charset := range []string{"utf8mb3", "latin1"} {
+		t.Run(charset, func(t *testing.T) {
+			s := mariaStore(t, Options{})
+			for _, q := range []string{
+				"ALTER TABLE dbmail_headervalue MODIFY headervalue TEXT CHARACTER SET %[1]s NOT NULL, MODIFY sortfield VARCHAR(255) CHARACTER SET %[1]s",
+				"ALTER TABLE dbmail_envelope MODIFY envelope TEXT CHARACTER SET %[1]s NOT NULL",
+				"ALTER TABLE dbmail_referencesfield MODIFY referencesfield VARCHAR(255) CHARACTER SET %[1]s NOT NULL DEFAULT ''",
+			} {
+				if _, err := s.db.Exec(fmt.Sprintf(q, charset)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.learnCharset(context.Background()); err != nil || !s.limits.UTF8MB3 {
+				t.Fatalf("not noticed: %v", err)
+			}
+			alice := addUser(t, s, "alice", 0)
+			texts := []string{
+				plain(1),
+				strings.Replace(plain(2), "number 2", "漢字 🌻", 1),
+				strings.Replace(plain(3), "To: alice@example.org", "To: "+strings.Repeat("someone@example.org, ", 6000)+"alice@example.org", 1),
+			}
+			var group []*job
+			for _, text := range texts {
+				j, err := s.newJob(mail(text, "a@b.test", alice))
+				if err != nil {
+					t.Fatal(err)
+				}
+				group = append(group, j)
+			}
+			s.writeGroup(group)
+			for i, j := range group {
+				if j.out[0].Err != nil {
+					t.Fatalf("message %d: %v", i, j.out[0].Err)
+				}
+				var b bytes.Buffer
+				if err := s.WriteMessage(context.Background(), &b, j.out[0].UID); err != nil {
+					t.Fatal(err)
+				}
+				if want := "Return-Path: <a@b.test>\r\n" + strings.ReplaceAll(texts[i], "\n", "\r\n"); b.String() != want {
+					t.Errorf("message %d is not whole", i)
+				}
+			}
+			clean(t, s)
+		})
+	}
+}
+
+// Without RETURNING the ids are computed, whatever their distance.
+func TestIDsWithoutReturning(t *testing.T) {
+	s := mariaStore(t, Options{})
+	s.d.returning = false
+	users := []uint64{addUser(t, s, "a", 0), addUser(t, s, "b", 0)}
+	if _, err := s.db.Exec("SET GLOBAL auto_increment_increment = 3"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if _, err := s.db.Exec("SET GLOBAL auto_increment_increment = 1"); err != nil {
+			t.Error(err)
+		}
+	}()
+	s.db.SetMaxIdleConns(0) // new connections have the new distance
+	var group []*job
+	for i := range 4 {
+		j, err := s.newJob(mail(plain(i), "a@b.test", users...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		group = append(group, j)
+	}
+	s.writeGroup(group)
+	for i, j := range group {
+		for k := range users {
+			var b bytes.Buffer
+			if err := s.WriteMessage(context.Background(), &b, j.out[k].UID); err != nil {
+				t.Fatalf("message %d: %v (%v)", i, err, j.out[k].Err)
+			}
+			if !strings.Contains(b.String(), fmt.Sprintf("number %d\r\n", i)) {
+				t.Errorf("message %d reads %q", i, b.String())
+			}
+		}
+	}
+	clean(t, s)
 }

@@ -1,7 +1,6 @@
 package dbmail
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -72,8 +71,9 @@ type job struct {
 	marks   []Mark // parallel to d.Targets
 	out     []Outcome
 	bytes   int
+	refs    []string
+	env     string
 	done    chan struct{}
-	ctx     context.Context
 	written bool // all outcomes are final
 }
 
@@ -90,9 +90,9 @@ type headerValue struct {
 	date              any // string or nil
 }
 
-func (s *Store) newJob(ctx context.Context, d *Delivery) (*job, error) {
+func (s *Store) newJob(d *Delivery) (*job, error) {
 	j := &job{
-		d: d, ctx: ctx, done: make(chan struct{}),
+		d: d, done: make(chan struct{}), env: s.text(d.Message.Envelope),
 		out:   make([]Outcome, len(d.Targets)),
 		marks: make([]Mark, len(d.Targets)),
 		blobs: make([]blobKey, len(d.Message.Parts)),
@@ -114,6 +114,9 @@ func (s *Store) newJob(ctx context.Context, d *Delivery) (*job, error) {
 		j.values = append(j.values, v)
 		j.bytes += len(v.value)
 	}
+	for _, r := range d.Message.References {
+		j.refs = append(j.refs, s.text(r))
+	}
 	for i, t := range d.Targets {
 		j.marks[i] = NewMark(d.Sender, t.UserID, d.Digest)
 	}
@@ -133,11 +136,40 @@ func (s *Store) text(v string) string {
 	}, v)
 }
 
+// toASCII makes the cached texts such that every column takes them: the
+// columns of an old store may be of any charset and hold 64 KB. The message
+// itself is in blobs and stays whole.
+func (j *job) toASCII(s *Store) {
+	const limit = 60000
+	plain := func(v string) string {
+		v = strings.Map(func(r rune) rune {
+			if r > 0x7e {
+				return '?'
+			}
+			return r
+		}, v)
+		return v[:min(len(v), limit)]
+	}
+	for i := range j.values {
+		v := &j.values[i]
+		v.value, v.sort = plain(v.value), plain(v.sort)
+		v.hash = s.hash([]byte(v.value))
+	}
+	for i := range j.refs {
+		j.refs[i] = plain(j.refs[i])
+	}
+	if j.env = plain(j.env); len(j.env) == limit {
+		j.env = "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)" // half an envelope is none
+	}
+}
+
 // Deliver stores a message for its targets and returns when every copy is on
-// disk or proven impossible, or when the store cannot tell. The outcomes are
-// parallel to d.Targets.
-func (s *Store) Deliver(ctx context.Context, d *Delivery) []Outcome {
-	j, err := s.newJob(ctx, d)
+// disk or proven impossible, or when the store cannot tell, which it says
+// after Options.Deadline at the latest. It does not end earlier: once handed
+// over, a message may be committed at any moment. The outcomes are parallel to
+// d.Targets.
+func (s *Store) Deliver(d *Delivery) []Outcome {
+	j, err := s.newJob(d)
 	if err != nil {
 		out := make([]Outcome, len(d.Targets))
 		for i := range out {

@@ -128,9 +128,9 @@ func classify(err error) fault {
 // there any more inside it; the next attempt reads afresh.
 var errRowsGone = errors.New("rows changed since they were read")
 
-// errSameTwice is a group that holds the same delivery twice: its messages are
-// written one after the other, so that the second finds the first.
-var errSameTwice = errors.New("the same delivery twice in one group")
+// errApart is a group in which what becomes of one message depends on another:
+// its messages are written one after the other.
+var errApart = errors.New("messages of one group depend on each other")
 
 // errNotTogether wraps an error that kept coming back for a whole group; its
 // messages are tried apart.

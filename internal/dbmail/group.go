@@ -102,6 +102,11 @@ func (s *Store) writeGroup(group []*job) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Deadline)
 	defer cancel()
 	err := s.attempt(ctx, group)
+	if err != nil && len(group) == 1 && classify(err) == faultData && !group[0].written {
+		s.log.Warn("the store's text columns refuse header values of a message; cached in ASCII", "why", err)
+		group[0].toASCII(s)
+		err = s.attempt(ctx, group)
+	}
 	if err != nil && len(group) > 1 && classify(err) != faultRetry {
 		s.metrics.GroupsSplit.Add(1)
 		for _, j := range group {
@@ -135,6 +140,7 @@ func (s *Store) attempt(ctx context.Context, group []*job) error {
 		live := group[:0:0]
 		for _, j := range group {
 			if !j.written {
+				clear(j.out) // what a failed attempt has found may not hold any more
 				live = append(live, j)
 			}
 		}

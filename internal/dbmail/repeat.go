@@ -62,7 +62,7 @@ func (w *writer) findRepeats(group []*job) error {
 	for _, places := range at {
 		for _, p := range places[1:] {
 			if p.j != places[0].j {
-				return errSameTwice
+				return errApart
 			}
 		}
 	}

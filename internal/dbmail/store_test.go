@@ -109,7 +109,7 @@ func count(t *testing.T, s *Store, query string, args ...any) int64 {
 
 func mustDeliver(t *testing.T, s *Store, d *Delivery) []Outcome {
 	t.Helper()
-	out := s.Deliver(context.Background(), d)
+	out := s.Deliver(d)
 	for i, o := range out {
 		if o.Err != nil {
 			t.Fatalf("target %d: %v", i, o.Err)

@@ -213,13 +213,13 @@ func (w *writer) envelopes(group []*job) error {
 		return err
 	}
 	for g, j := range group {
-		if n := len(j.d.Message.Envelope); size+n > w.s.d.maxBytes {
+		if size+len(j.env) > w.s.d.maxBytes {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		args = append(args, w.phys[g], w.s.text(j.d.Message.Envelope))
-		size += len(j.d.Message.Envelope)
+		args = append(args, w.phys[g], j.env)
+		size += len(j.env)
 	}
 	return flush()
 }
@@ -227,8 +227,8 @@ func (w *writer) envelopes(group []*job) error {
 func (w *writer) references(group []*job) error {
 	var args []any
 	for g, j := range group {
-		for _, r := range j.d.Message.References {
-			args = append(args, w.phys[g], w.s.text(r))
+		for _, r := range j.refs {
+			args = append(args, w.phys[g], r)
 		}
 	}
 	// The unique index compares without case and accents; ids that differ

@@ -38,18 +38,28 @@ func (w *writer) lockUsers(group []*job) error {
 	return dropEmpty(group)
 }
 
-// checkQuota finds the copies that do not fit. Exactly full is allowed.
+// checkQuota finds the copies that do not fit. Exactly full is allowed. Where
+// the room for one message depends on whether another of the group is stored,
+// they are written one after the other: a refusal must not rest on a message
+// that may yet fail.
 func (w *writer) checkQuota(group []*job) error {
 	pending := map[uint64]int64{}
+	apart := false
 	copies(group, func(_, t int, j *job) {
 		id := j.d.Targets[t].UserID
 		u, size := w.users[id], j.d.Message.Size
-		if u.limit > 0 && u.used+pending[id]+size > u.limit {
+		switch {
+		case u.limit == 0 || u.used+pending[id]+size <= u.limit:
+			pending[id] += size
+		case u.used+size > u.limit:
 			j.out[t].Err = ErrOverQuota
-			return
+		default:
+			apart = true
 		}
-		pending[id] += size
 	})
+	if apart {
+		return errApart
+	}
 	return dropEmpty(group)
 }
 
