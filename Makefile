@@ -108,7 +108,7 @@ install: build
 		sed 's,/usr/sbin/,$(PREFIX)/sbin/,; s,/etc/gatepost/,$(SYSCONFDIR)/gatepost/,' "$$unit" >"$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
 		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
 	done
-	set -e; for sample in contrib/config/*.toml; do \
+	set -e; for sample in contrib/etc/*.toml; do \
 		test -e "$$sample" || continue; \
 		test -e "$(DESTDIR)$(SYSCONFDIR)/gatepost/$${sample##*/}" || \
 			install -m 644 "$$sample" '$(DESTDIR)$(SYSCONFDIR)/gatepost/'; \
