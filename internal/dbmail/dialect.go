@@ -15,8 +15,9 @@ type dialect struct {
 	forUpdate string // row locks; SQLite has one writer and needs none
 	shared    string
 	ignore    string // INSERT that skips rows which exist already
-	// sameText compares two texts as DBMail's collation does.
-	sameText func(column string) string
+	// fold makes an expression that compares as DBMail's collation does,
+	// without case.
+	fold     func(expression string) string
 	maxVars  int // placeholders in one statement
 	maxBytes int // bytes of arguments in one statement
 }
@@ -30,8 +31,8 @@ func mysqlDialect(returning bool, maxPacket int) dialect {
 		ignore:    "INSERT IGNORE",
 		// The columns are of a _ci collation, so "=" is what DBMail's
 		// lower(a)=lower(b) is, and an index serves it.
-		sameText: func(column string) string { return column + " = ?" },
-		maxVars:  12000,
+		fold:    func(expression string) string { return expression },
+		maxVars: 12000,
 		// Quoting may double what is sent.
 		maxBytes: min(1<<20, maxPacket/4),
 	}
@@ -42,11 +43,14 @@ func sqliteDialect() dialect {
 		name:      "sqlite",
 		returning: true,
 		ignore:    "INSERT OR IGNORE",
-		sameText:  func(column string) string { return "lower(" + column + ") = lower(?)" },
+		fold:      func(expression string) string { return "lower(" + expression + ")" },
 		maxVars:   12000,
 		maxBytes:  4 << 20,
 	}
 }
+
+// sameText is the condition that a column equals an argument, without case.
+func (d dialect) sameText(column string) string { return d.fold(column) + " = " + d.fold("?") }
 
 // placeholders gives "?,?,?" for n values.
 func placeholders(n int) string {

@@ -81,10 +81,6 @@ func (w *writer) selectMailboxes(wanted map[uint64]map[string]bool) (map[uint64]
 		}
 	}
 	slices.Sort(owners)
-	column := "name"
-	if w.s.d.name == "sqlite" {
-		column = "lower(name)" // MySQL's collation compares without case by itself
-	}
 	err := chunked(owners, 1000, func(owners []uint64) error {
 		args := anySlice(owners)
 		for name := range names {
@@ -92,7 +88,7 @@ func (w *writer) selectMailboxes(wanted map[uint64]map[string]bool) (map[uint64]
 		}
 		rows, err := w.tx.QueryContext(w.ctx,
 			"SELECT mailbox_idnr, owner_idnr, name, permission, no_select FROM "+w.s.t.mailboxes+
-				" WHERE owner_idnr IN ("+placeholders(len(owners))+") AND "+column+" IN ("+placeholders(len(names))+")", args...)
+				" WHERE owner_idnr IN ("+placeholders(len(owners))+") AND "+w.s.d.fold("name")+" IN ("+placeholders(len(names))+")", args...)
 		return collect(rows, err, func(r *sql.Rows) error {
 			m := &mailbox{}
 			var permission sql.NullInt64

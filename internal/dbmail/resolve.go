@@ -156,16 +156,12 @@ func (s *Store) aliases(ctx context.Context, keys []string) (map[string][]string
 	}
 	var found []row
 	err := chunked(keys, 500, func(keys []string) error {
-		column := "alias"
-		args := anySlice(keys)
-		if s.d.name == "sqlite" {
-			column = "lower(alias)"
-			for i, k := range keys {
-				args[i] = strings.ToLower(k)
-			}
+		args := make([]any, len(keys))
+		for i, k := range keys {
+			args[i] = strings.ToLower(k)
 		}
 		rows, err := s.db.QueryContext(ctx, "SELECT alias, deliver_to FROM "+s.t.aliases+
-			" WHERE "+column+" IN ("+placeholders(len(keys))+") AND alias <> deliver_to ORDER BY alias_idnr DESC", args...)
+			" WHERE "+s.d.fold("alias")+" IN ("+placeholders(len(keys))+") AND alias <> deliver_to ORDER BY alias_idnr DESC", args...)
 		return collect(rows, err, func(r *sql.Rows) error {
 			var a row
 			err := r.Scan(&a.alias, &a.target)
