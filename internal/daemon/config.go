@@ -71,16 +71,17 @@ func (c *Config) parse(text []byte) (map[string]any, []byte) {
 		var decodeError *toml.DecodeError
 		if !errors.As(err, &decodeError) {
 			c.broken = true
-			c.add(0, "", "%s", what(err))
+			c.add(0, "", "%s", what(err, true))
 			return nil, text
 		}
 		line, _ := decodeError.Position()
 		rest, key, ok := blank(text, line)
-		c.add(line, key, "%s", what(err))
 		if !ok {
 			c.broken = true
+			c.add(line, "", "%s", what(err, !wellFormed(lineOf(text, line))))
 			return nil, text
 		}
+		c.add(line, key, "%s", what(err, true))
 		if key != "" {
 			c.bad[key] = true
 		}
@@ -88,8 +89,31 @@ func (c *Config) parse(text []byte) (map[string]any, []byte) {
 	}
 }
 
-// what gives a parser's complaint without its prefix.
-func what(err error) string { return strings.TrimPrefix(err.Error(), "toml: ") }
+// mending has what helps against a parser's complaint, by a part of it.
+var mending = []struct{ complaint, mend string }{
+	{"at start of value", "write text in quotes, numbers and true or false without"},
+	{"strings cannot have new lines", "close the string on its line"},
+	{"already defined", "give it once"},
+	{"already exists", "join the two sections into one"},
+	{"expected ']'", "close the bracket"},
+	{"expected newline", "write one setting a line"},
+	{"expected '='", "write key = value"},
+}
+
+// what gives a parser's complaint, and how to mend it where that is known.
+// Where the line in itself is good, something above it is open.
+func what(err error, lineIsBad bool) string {
+	complaint := strings.TrimPrefix(err.Error(), "toml: ")
+	if !lineIsBad && !strings.Contains(complaint, "already") {
+		return complaint + "; if this line is good, close the bracket or string above it"
+	}
+	for _, m := range mending {
+		if strings.Contains(complaint, m.complaint) {
+			return complaint + "; " + m.mend
+		}
+	}
+	return complaint
+}
 
 // IsSet says whether the file has the dotted key, such as "store.dsn", or
 // anything below it. Elements of arrays are named "rule[0]".

@@ -250,15 +250,18 @@ func example(key string, t reflect.Type) string {
 	name := key[len(parent(key)):]
 	name = strings.TrimPrefix(name, ".")
 	if strings.HasPrefix(name, "[") {
-		return "write " + sample(t) + " in its place"
+		return "write " + sampleOf(t) + " in its place"
 	}
 	if t.Kind() == reflect.Struct || t.Kind() == reflect.Map {
 		return "write a section [" + key + "]"
 	}
-	return "write " + name + " = " + sample(t)
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && !readsText(t.Elem()) {
+		return "write sections [[" + key + "]]"
+	}
+	return "write " + name + " = " + sampleOf(t)
 }
 
-func sample(t reflect.Type) string {
+func sampleOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return `"…"`
@@ -267,7 +270,7 @@ func sample(t reflect.Type) string {
 	case reflect.Float32, reflect.Float64:
 		return "0.5"
 	case reflect.Slice:
-		return "[" + sample(t.Elem()) + "]"
+		return "[" + sampleOf(t.Elem()) + "]"
 	case reflect.Struct, reflect.Map:
 		return "{ key = value }"
 	}

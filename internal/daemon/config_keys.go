@@ -31,13 +31,18 @@ func knownKeys(t reflect.Type, prefix string) map[string]reflect.Type {
 	for name, f := range tableFields(t) {
 		key := join(prefix, name)
 		known[key] = f.Type
-		if f.Type.Kind() == reflect.Struct && !reflect.PointerTo(f.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		if f.Type.Kind() == reflect.Struct && !readsText(f.Type) {
 			for k, v := range knownKeys(f.Type, key) {
 				known[k] = v
 			}
 		}
 	}
 	return known
+}
+
+// readsText says whether values of the type are written as strings.
+func readsText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 // unknown adds the problem of a key that no field has, with the key that was

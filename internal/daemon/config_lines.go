@@ -170,6 +170,15 @@ func onlyHere(line []byte, value string) bool {
 	return !wellFormed(line)
 }
 
+// lineOf gives a line of the text, from 1; an empty one beyond its end.
+func lineOf(text []byte, line int) []byte {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return nil
+	}
+	return lines[line-1]
+}
+
 // wellFormed says whether every expression parses, whatever they mean together.
 func wellFormed(text []byte) bool {
 	var p unstable.Parser
