@@ -16,7 +16,7 @@ import (
 //   - An idle time-out inside content: go-smtp's runs from the DATA command.
 //   - After a failed read, every read fails. go-smtp would go on and take the
 //     rest of a message for commands.
-//   - Proof that the client has read our final replies: see flushed.
+//   - Proof that the client has read our final replies: see finalReplies.
 //   - An orderly end: drain lets a message finish and wakes who is idle.
 type conn struct {
 	net.Conn
@@ -32,9 +32,10 @@ type conn struct {
 	failed   error
 	draining bool
 
-	// After the final replies were flushed:
+	final   int    // final replies that are still to be written
+	proven  func() // for watch, once they are
 	watch   func() // called once when the client proves that it read them; nil: nothing to prove
-	early   int    // octets that had arrived before the flush: they prove nothing
+	early   int    // octets that had arrived before the last of them was written: they prove nothing
 	arrived bool   // others have come since
 }
 
@@ -105,8 +106,17 @@ func (c *conn) limit() int64 {
 	return 0
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn. go-smtp flushes each reply by itself.
 func (c *conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.final > 0 {
+		if c.final--; c.final == 0 {
+			// What is here now was sent without having seen this reply.
+			c.early, c.arrived = len(c.buf)+pending(c.Conn), false
+			c.watch, c.proven = c.proven, nil
+		}
+	}
+	c.mu.Unlock()
 	n, err := c.Conn.Write(p)
 	c.mu.Lock()
 	c.received, c.consumed = 0, 0
@@ -114,7 +124,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err != nil {
 		c.watch = nil
 	} else if c.arrived && c.watch != nil {
-		// A reply to something that arrived after the flush: a command.
+		// A reply to something that came after the final ones: a command.
 		proven, c.watch = c.watch, nil
 	}
 	c.mu.Unlock()
@@ -141,7 +151,7 @@ func (c *conn) startContent(chunked bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.content, c.chunked, c.consumed = true, chunked, 0
-	c.watch, c.arrived = nil, false
+	c.final, c.proven, c.watch, c.arrived = 0, nil, nil, false
 }
 
 // took counts content that the session has consumed.
@@ -161,24 +171,21 @@ func (c *conn) endContent() {
 	}
 }
 
-// flushed is called when the last final reply is written. proven runs, once,
-// when a command arrives that was not on its way before: a client that goes
-// on after our reply has read it. What lies in our buffers or in the kernel's
-// at this moment was sent without having seen the reply (PIPELINING allows
-// that after the final dot) and proves nothing.
-func (c *conn) flushed(proven func()) {
+// finalReplies says that the next n replies are the final ones of a message.
+// proven runs, once, when a command arrives after the last of them: a client
+// that goes on after our reply has read it. What lies in our buffers or in the
+// kernel's at the moment of that write was sent without having seen the reply
+// (PIPELINING allows that after the final dot) and proves nothing.
+func (c *conn) finalReplies(n int, proven func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed != nil {
-		return
-	}
-	c.early, c.arrived, c.watch = len(c.buf)+pending(c.Conn), false, proven
+	c.final, c.proven, c.watch = n, proven, nil
 }
 
 // forget drops what was to be proven.
 func (c *conn) forget() {
 	c.mu.Lock()
-	c.watch = nil
+	c.final, c.proven, c.watch = 0, nil, nil
 	c.mu.Unlock()
 }
 

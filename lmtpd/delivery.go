@@ -30,12 +30,13 @@ type delivery struct {
 // (lmtp_data_done_timeout).
 const deliverTimeout = 5 * time.Minute
 
-// run delivers to all recipients and gives the reply for each, nil for 2xx.
+// run delivers to all recipients and gives the reply for each, nil for 2xx,
+// and what to do when the client has read them.
 //
 // What is stored here comes first, what goes elsewhere second: a copy in the
 // store is recognised when the message comes again, so a smarthost that is
 // away costs no duplicate.
-func (d *delivery) run() []*smtp.SMTPError {
+func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
 	defer cancel()
 
@@ -57,7 +58,7 @@ func (d *delivery) run() []*smtp.SMTPError {
 	}
 	d.forward(ctx, refused)
 
-	replies := make([]*smtp.SMTPError, len(d.s.rcpts))
+	replies = make([]*smtp.SMTPError, len(d.s.rcpts))
 	why := make([]error, len(d.s.rcpts))
 	for i, rc := range d.s.rcpts {
 		consider := func(err error) {
@@ -76,8 +77,7 @@ func (d *delivery) run() []*smtp.SMTPError {
 		}
 		d.report(rc, replies[i], why[i])
 	}
-	d.s.proof = d.proof(refused, replies)
-	return replies
+	return replies, d.proof(refused, replies)
 }
 
 // choose makes the list of users, each once, in the mailbox of the first

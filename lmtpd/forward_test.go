@@ -254,7 +254,7 @@ func TestSTARTTLS(t *testing.T) {
 	deliver(1)
 	c.send("NOOP", "250") // has read the reply
 	deliver(2)
-	c.raw("NOOP " + strings.Repeat("y", 300<<10))
+	_, _ = io.WriteString(c.c, "NOOP "+strings.Repeat("y", 300<<10))
 	if r := c.reply(); !strings.HasPrefix(r, "421") && !strings.Contains(r, "EOF") && !strings.Contains(r, "reset") {
 		t.Errorf("endless command: %.80q", r)
 	}

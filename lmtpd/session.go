@@ -27,11 +27,9 @@ type session struct {
 	tls    bool
 	log    *slog.Logger
 
-	from   string
-	opts   smtp.MailOptions
-	rcpts  []recipient
-	proof  func() // what to do when the client proves that it read our replies
-	issued bool   // final replies are on their way
+	from  string
+	opts  smtp.MailOptions
+	rcpts []recipient
 }
 
 // recipient is one accepted RCPT.
@@ -126,9 +124,12 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 		s.conn.startContent(chunked)
 		defer s.conn.endContent()
 	}
-	replies, readErr := s.receive(r)
+	replies, proven, readErr := s.receive(r)
 	if readErr != nil {
 		return readErr
+	}
+	if s.conn != nil && proven != nil {
+		s.conn.finalReplies(len(replies), proven)
 	}
 	for i, v := range replies {
 		// A nil *SMTPError in an error is not nil.
@@ -138,13 +139,12 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 			status.SetStatus(s.rcpts[i].address, v)
 		}
 	}
-	s.issued = true
 	return nil
 }
 
-// receive reads and delivers a message and gives each recipient's reply, or
-// one error for all.
-func (s *session) receive(r io.Reader) ([]*smtp.SMTPError, error) {
+// receive reads and delivers a message and gives each recipient's reply and
+// what to do when the client has read them, or one error for all.
+func (s *session) receive(r io.Reader) (replies []*smtp.SMTPError, proven func(), err error) {
 	start := time.Now()
 	limit := s.set.sizeLimit()
 	counted := &countingReader{r: r, s: s}
@@ -159,7 +159,7 @@ func (s *session) receive(r io.Reader) ([]*smtp.SMTPError, error) {
 			s.set.Metrics.recipient(stageData, v)
 			s.log.Info(decision(v), "stage", "data", "sender", s.from, "rcpt", rc.address, "code", v.Code, "why", err)
 		}
-		return nil, v
+		return nil, nil, v
 	}
 	digest := sha256.Sum256(raw.Data)
 	m := message.Split(raw, message.Options{
@@ -167,17 +167,13 @@ func (s *session) receive(r io.Reader) ([]*smtp.SMTPError, error) {
 	})
 	s.set.Metrics.message(m)
 	d := &delivery{s: s, m: m, raw: raw, digest: digest, start: start}
-	return d.run(), nil
+	replies, proven = d.run()
+	return replies, proven, nil
 }
 
 // Reset implements smtp.Session: go-smtp calls it after RSET, and after the
 // last final reply was written.
-func (s *session) Reset() {
-	if s.issued && s.proof != nil && s.conn != nil {
-		s.conn.flushed(s.proof)
-	}
-	s.from, s.rcpts, s.proof, s.issued = "", nil, nil, false
-}
+func (s *session) Reset() { s.from, s.rcpts = "", nil }
 
 // Logout implements smtp.Session.
 func (s *session) Logout() error {

@@ -2,6 +2,7 @@ package lmtpd
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -206,8 +207,8 @@ func TestLongLines(t *testing.T) {
 		t.Error("long line not stored as it came")
 	}
 	c.send("NOOP", "250")
-	c.raw("NOOP " + strings.Repeat("y", 200<<10))
-	if r := c.reply(); !strings.HasPrefix(r, "421") && r != "EOF" {
+	_, _ = io.WriteString(c.c, "NOOP "+strings.Repeat("y", 200<<10))
+	if r := c.reply(); !strings.HasPrefix(r, "421") && r != "EOF" && !strings.Contains(r, "reset") {
 		t.Errorf("endless command: %q", r)
 	}
 }
