@@ -31,7 +31,7 @@ dmz:
 	$(GOBUILD) -tags dmz -o bin/dmz/ ./cmd/gatepost
 
 run: build
-	go run ./cmd/gatepost demo
+	@./bin/gatepost demo
 
 deps:
 	@contrib/deps.sh
