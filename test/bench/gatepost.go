@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// lmtpdConfig takes the DSN. The limits are raised for the memory mode.
+const lmtpdConfig = `hostname = "lmtpd.example.org"
+recipients = "sql"
+listen = ["inet:127.0.0.1:0"]
+max_message_size = "200M"
+
+[store]
+dsn = "%s"
+`
+
+var (
+	listening = regexp.MustCompile(`msg=listening address=inet:(\S+)`)
+	storeOpen = regexp.MustCompile(`msg="(store is open)"`)
+)
+
+// buildLmtpd builds the daemon as it is shipped.
+func buildLmtpd(t testing.TB) string {
+	t.Helper()
+	program := filepath.Join(scratch(t), "gatepost-lmtpd")
+	out, err := exec.Command("go", "build", "-o", program, "gatepost/cmd/gatepost-lmtpd").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build gatepost-lmtpd: %v\n%s", err, out)
+	}
+	return program
+}
+
+// startLmtpd runs the daemon on a store and returns its address.
+func startLmtpd(t testing.TB, dsn string, program string, args ...string) (*process, string) {
+	t.Helper()
+	dir := scratch(t)
+	config := filepath.Join(dir, "lmtpd.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, lmtpdConfig, dsn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startProcess(t, dir, program, append(args, "--config", config)...)
+	addr := d.logged(t, listening)
+	d.logged(t, storeOpen)
+	return d, addr
+}

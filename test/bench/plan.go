@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// plan is what to measure: every system in every cell.
+type plan struct {
+	systems                     []string
+	sizes, sessions, recipients []int
+	pace                        pace
+}
+
+// run measures. Systems start with empty stores for each pair of size and
+// recipients; in each cell all of them are measured, one right after the
+// other and each time another first, so that a machine that changes its speed
+// does so for all.
+func (p plan) run(say func(string, ...any)) (*report, error) {
+	r := &report{Machine: thisMachine(), Seconds: p.pace.measure.Seconds()}
+	err := within(func(t testing.TB) {
+		b := &bench{load: newLoad(), pace: p.pace, program: []string{buildLmtpd(t)}, say: say}
+		if needsMariaDB(p.systems) {
+			b.server = startMariaDB(t)
+			r.Machine.MariaDB = version(t, b.server)
+		}
+		for _, size := range p.sizes {
+			for _, recipients := range p.recipients {
+				if err := within(func(t testing.TB) { p.section(t, b, cell{Size: size, Recipients: recipients}, r) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+	r.compare()
+	return r, err
+}
+
+// section measures the cells of one size and number of recipients.
+func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
+	var systems []system
+	for _, name := range p.systems {
+		systems = append(systems, b.start(t, name, c))
+	}
+	for turn, sessions := range p.sessions {
+		c.Sessions = sessions
+		results := make([]result, len(systems))
+		for i := range systems {
+			k := (i + turn) % len(systems)
+			if b.server != nil {
+				settle(t, b.server)
+			}
+			m, what, err := systems[k].run(c, p.pace)
+			if err != nil {
+				t.Fatalf("%s, %+v: %v", systems[k].name, c, err)
+			}
+			results[k] = result{c, systems[k].name, what, m}
+			b.say("%s, %d octets to %d, %d sessions: %.0f msg/s, p50 %v", systems[k].name, c.Size, c.Recipients, sessions,
+				m.Messages, m.P50.Round(10*time.Microsecond))
+		}
+		r.Results = append(r.Results, results...)
+	}
+}
+
+// version tells what the server is and how it is set.
+func version(t testing.TB, s interface{ StoreDSN(testing.TB) string }) string {
+	db := openDB(t, s.StoreDSN(t))
+	defer db.Close()
+	var name string
+	var flush, pool, log int64
+	if err := db.QueryRow("SELECT version(), @@innodb_flush_log_at_trx_commit, @@innodb_buffer_pool_size, @@innodb_log_file_size").
+		Scan(&name, &flush, &pool, &log); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s (innodb_flush_log_at_trx_commit=%d, buffer pool %d MB, log %d MB, mimeparts DYNAMIC)", name, flush, pool>>20, log>>20)
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func kilobytes(n int) string { return fmt.Sprintf("%dk", n>>10) }
+
+// print writes the report for people.
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\n", r.Machine)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "size\tto\tsessions\tsystem\tmsg/s\trcpt/s\tp50 ms\tp99 ms\t")
+	var last cell
+	for _, x := range r.Results {
+		if x.cell != last && last != (cell{}) {
+			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t")
+		}
+		last = x.cell
+		name := x.System
+		if x.What != "" {
+			name += " " + x.What
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, name,
+			x.Messages, x.measurement.Recipients, milliseconds(x.P50), milliseconds(x.P99))
+	}
+	t.Flush()
+	if len(r.Ratios) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "size\tto\tsessions\tsystem\t/ dovecot\t/ bare loop\tp50 − bare p50, ms\t")
+	for _, x := range r.Ratios {
+		more := "–"
+		if x.Sessions == 1 && x.OverBare != 0 {
+			more = fmt.Sprintf("%+.2f", x.MoreThanBare)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, x.System,
+			times(x.OverDovecot), times(x.OverBare), more)
+	}
+	t.Flush()
+}
+
+func times(f float64) string {
+	if f == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", f)
+}
