@@ -8,7 +8,8 @@ import (
 )
 
 // joined accepts from several listeners as if they were one: a socket unit
-// passes all its ListenStream= lines under the same name.
+// passes all its ListenStream= lines under the same name. A connection that is
+// in hand when it is closed is closed too.
 type joined struct {
 	listeners []net.Listener
 	accepted  chan accepted
