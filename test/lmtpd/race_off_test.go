@@ -1,0 +1,5 @@
+//go:build !race
+
+package lmtpd_test
+
+const raceDetector = false
