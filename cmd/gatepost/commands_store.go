@@ -16,7 +16,7 @@ func storeCommands() []*cobra.Command {
 
 // addConfig adds --config, which tells the server's address.
 func (f *deliverFlags) addConfig(c *cobra.Command) {
-	c.Flags().StringVar(&f.config, "config", "", "take the server's address from this lmtpd.toml")
+	c.Flags().StringVar(&f.config, "config", "", "lmtpd.toml `FILE` that tells the server's address")
 	c.MarkFlagsMutuallyExclusive("lmtp", "config")
 }
 
@@ -28,7 +28,7 @@ func configuredServer(file string) (daemon.Address, error) {
 		return daemon.Address{}, badConfig("%w", err)
 	}
 	for _, text := range c.Addresses(nil) {
-		if a, err := daemon.ParseAddress(text); err == nil && a.Network != "systemd" {
+		if a, err := daemon.ParseAddress(text); err == nil && a.Network != "systemd" && a.Port != "0" {
 			return a, nil
 		}
 	}

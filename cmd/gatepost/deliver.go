@@ -36,15 +36,15 @@ all else is sent byte for byte.
 Exit status: 0 when all recipients were accepted, 1 when one was rejected (5xx),
 else 75: at least one was deferred (4xx) or got no reply, so try again.`,
 		Example: "  gatepost deliver --lmtp unix:/var/spool/postfix/gatepost/lmtpd.sock --to alice@example.com message.eml",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1),
 		RunE:    action(f.run),
 	}
-	c.Flags().StringVar(&f.lmtp, "lmtp", "", "server: inet:HOST:PORT or unix:/path (default "+defaultLMTP+")")
+	c.Flags().StringVar(&f.lmtp, "lmtp", "", "server `ADDR`: inet:HOST:PORT or unix:/path (default "+defaultLMTP+")")
 	f.addConfig(c)
-	c.Flags().StringVar(&f.from, "from", "", "envelope sender (default the null sender)")
-	c.Flags().StringArrayVar(&f.to, "to", nil, "envelope recipient, repeatable")
-	c.Flags().StringVar(&f.cert, "cert", "", "client certificate, a PEM file: STARTTLS is required then")
-	c.Flags().StringVar(&f.key, "key", "", "its private key, a PEM file")
+	c.Flags().StringVar(&f.from, "from", "", "envelope sender `ADDR` (default the null sender)")
+	c.Flags().StringArrayVar(&f.to, "to", nil, "envelope recipient `ADDR`, repeatable")
+	c.Flags().StringVar(&f.cert, "cert", "", "client certificate, a PEM `FILE`; STARTTLS is required then")
+	c.Flags().StringVar(&f.key, "key", "", "its private key, a PEM `FILE`")
 	c.Flags().BoolVar(&f.json, "json", false, "print the replies as JSON")
 	_ = c.MarkFlagRequired("to")
 	c.MarkFlagsRequiredTogether("cert", "key")
@@ -183,5 +183,5 @@ func verdict(replies []lmtp.Reply) error {
 	return nil
 }
 
-// errNoAddress is a configuration that does not say where lmtpd listens.
-var errNoAddress = errors.New("lmtpd listens only on sockets that systemd passes; name the address with --lmtp")
+// errNoAddress is a configuration that leaves open where lmtpd listens.
+var errNoAddress = errors.New("it tells no address to connect to, only sockets that systemd passes or any free port; name the address with --lmtp")

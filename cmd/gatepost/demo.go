@@ -26,7 +26,7 @@ func newDemo() *cobra.Command {
 gatepost-lmtpd (from the directory of this program) over it on a free loopback
 port, delivers sample messages to it over LMTP, shows each reply and what then
 stands in the store, and serves until it is stopped. Nothing is left behind.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			d := &demo{out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 			return d.run(cmd.Context(), once)
@@ -72,8 +72,8 @@ func (d *demo) run(ctx context.Context, once bool) (err error) {
 		return nil
 	}
 	fmt.Fprintf(d.out, "\nServing; stop with Ctrl-C. Deliver and look, in another terminal:\n"+
-		"  %[1]s deliver --config %[2]s --to alice@example.com MESSAGE.eml\n"+
-		"  %[1]s store ls alice --config %[2]s\n", os.Args[0], d.configFile())
+		"  %[1]s deliver --lmtp %[2]s --to alice@example.com MESSAGE.eml\n"+
+		"  %[1]s store ls alice --config %[3]s\n", os.Args[0], address, d.configFile())
 	return server.serve(ctx, d.log)
 }
 
@@ -110,13 +110,13 @@ func (d *demo) deliverSamples(ctx context.Context, address daemon.Address) error
 
 func (d *demo) showPostfix(address daemon.Address) {
 	fmt.Fprintf(d.out, `
-For Postfix, in main.cf (contrib/postfix/lmtpd tells what each line does):
+For Postfix, in main.cf (contrib/postfix tells what each line does):
   virtual_mailbox_domains = example.com
   virtual_transport = lmtp:%s
-  lmtp_destination_recipient_limit = %d
+  lmtp_destination_recipient_limit = 100
   smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, reject_unverified_recipient
   unverified_recipient_reject_code = 550
 and in master.cf, where Debian has it already:
   lmtp      unix  -       -       y       -       -       lmtp
-`, address, d.config.MaxRecipients)
+`, address)
 }

@@ -77,6 +77,16 @@ func report(cmd *cobra.Command, err error) int {
 	return daemon.ExitUsage
 }
 
+// arguments accepts between low and high of them.
+func arguments(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return usage("want: %s", cmd.UseLine())
+		}
+		return nil
+	}
+}
+
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{

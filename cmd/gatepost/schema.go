@@ -27,8 +27,8 @@ func newSchema() *cobra.Command {
 	c := group("schema", "Make the tables of a store, or compare them with what they should be",
 		newSchemaApply(f), newSchemaDiff(f), newSchemaPrint(f))
 	p := c.PersistentFlags()
-	p.StringVar(&f.dsn, "store", "", "store: sqlite:/path/store.db or mysql://user@host/database?password_file=/path")
-	p.StringVar(&f.prefix, "prefix", schema.DefaultPrefix, "what DBMail's table names begin with")
+	p.StringVar(&f.dsn, "store", "", "`DSN` of the store: sqlite:/path/store.db or mysql://user@host/database?password_file=/path")
+	p.StringVar(&f.prefix, "prefix", schema.DefaultPrefix, "what DBMail's table names begin with; - is none")
 	p.BoolVar(&f.compressed, "compressed", false, "dbmail_mimeparts in ROW_FORMAT=COMPRESSED: smaller and several times slower (MySQL)")
 	p.BoolVar(&f.own, "add-own", false, "with Gatepost's own gatepost_* tables")
 	p.BoolVar(&f.json, "json", false, "print differences as JSON")

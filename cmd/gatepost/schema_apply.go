@@ -17,14 +17,14 @@ import (
 
 func newSchemaApply(f *schemaFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "apply --store DSN",
+		Use:   "apply --store DSN [--add-own] [--compressed]",
 		Short: "Make an empty database a DBMail 3.x store",
 		Long: `Makes an empty database a DBMail 3.x store. A database that has DBMail tables is
 not changed, except that --add-own adds those of Gatepost's own gatepost_* tables
 that are missing; how it differs from a new store is shown.
 
 Exit status: 1 when a difference breaks or degrades something; advice alone is 0.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			dsn, dialect, err := f.parse()
 			if err != nil {

@@ -18,7 +18,7 @@ func newSchemaDiff(f *schemaFlags) *cobra.Command {
 changes nothing. With --add-own the gatepost_* tables are compared too.
 
 Exit status: 1 when a difference breaks or degrades something; advice alone is 0.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			dsn, dialect, err := f.parse()
 			if err != nil {

@@ -13,7 +13,7 @@ func newSchemaPrint(f *schemaFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "print [--dialect mysql|sqlite]",
 		Short: "Print the SQL that schema apply would run on an empty database",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			d := schema.Dialect(dialect)
 			switch d {

@@ -29,9 +29,9 @@ func newStore() *cobra.Command {
 		group("alias", "Add and list aliases", newAliasAdd(f), newAliasList(f)),
 		newStoreLs(f), newStoreCat(f), newStoreVerify(f))
 	p := c.PersistentFlags()
-	p.StringVar(&f.dsn, "store", "", "store: sqlite:/path/store.db or mysql://user@host/database?password_file=/path")
-	p.StringVar(&f.config, "config", "", "take the store from this lmtpd.toml")
-	p.StringVar(&f.prefix, "prefix", dbmail.DefaultPrefix, "what DBMail's table names begin with")
+	p.StringVar(&f.dsn, "store", "", "`DSN` of the store: sqlite:/path/store.db or mysql://user@host/database?password_file=/path")
+	p.StringVar(&f.config, "config", "", "lmtpd.toml `FILE` that names the store")
+	p.StringVar(&f.prefix, "prefix", dbmail.DefaultPrefix, "what DBMail's table names begin with; - is none")
 	p.BoolVar(&f.json, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("store", "config")
 	return c
@@ -115,9 +115,10 @@ func storeFailure(err error) error {
 }
 
 // temporary recognises a server that is away or does not answer in time.
+// (net.Error would not do: every errno of a missing file is one.)
 func temporary(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) || errors.Is(err, driver.ErrBadConn) ||
+	var away *net.OpError
+	return errors.As(err, &away) || errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
@@ -164,7 +165,7 @@ func (f *storeFlags) printUser(cmd *cobra.Command, u userView) error {
 		rows = append(rows, []string{"alias", a})
 	}
 	for _, m := range u.Mailboxes {
-		rows = append(rows, []string{"mailbox", m.Name, plural(int(m.Messages), "message"), size(m.Size)})
+		rows = append(rows, []string{"mailbox", fmt.Sprintf("%s (%s, %s)", m.Name, plural(int(m.Messages), "message"), size(m.Size))})
 	}
 	return printTable(cmd.OutOrStdout(), rows...)
 }

@@ -15,7 +15,7 @@ func newAliasAdd(f *storeFlags) *cobra.Command {
 		Long: `Makes the address ALIAS (user@domain, @domain for all of a domain, user@ for all
 domains) lead to TARGET: a user, another alias, or an address elsewhere. An alias
 with several targets is added several times.`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			if _, err := store.AddAlias(cmd.Context(), args[0], args[1]); err != nil {
 				return err

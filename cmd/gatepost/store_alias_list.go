@@ -14,7 +14,7 @@ func newAliasList(f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list [USER]",
 		Short: "List all aliases, or those of a user",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  arguments(0, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			var user string
 			if len(args) > 0 {

@@ -16,7 +16,7 @@ func newStoreCat(f *storeFlags) *cobra.Command {
 		Short: "Write the exact bytes of a message to standard output",
 		Long: `Writes the exact bytes of a message, lines ended by CRLF, as IMAP would give them:
 with the Return-Path line of its delivery in front.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			id, err := strconv.ParseUint(args[0], 10, 64)
 			if err != nil {

@@ -15,7 +15,7 @@ func newStoreLs(f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls USER [MAILBOX]",
 		Short: "List a user's messages, of all mailboxes or one",
-		Args:  cobra.RangeArgs(1, 2),
+		Args:  arguments(1, 2),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			var mailbox string
 			if len(args) == 2 {

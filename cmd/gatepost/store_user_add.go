@@ -14,7 +14,7 @@ func newUserAdd(f *storeFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add NAME [--alias ADDR]... [--quota SIZE]",
 		Short: "Add a user, who cannot log in until a password is set",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			u, err := store.AddUser(cmd.Context(), args[0], quota, aliases)
 			if err != nil {
@@ -25,7 +25,7 @@ func newUserAdd(f *storeFlags) *cobra.Command {
 			return f.printUser(cmd, view)
 		}),
 	}
-	c.Flags().StringArrayVar(&aliases, "alias", nil, "address of the user, repeatable: user@domain, @domain or user@")
+	c.Flags().StringArrayVar(&aliases, "alias", nil, "`ADDR` of the user, repeatable: user@domain, @domain or user@")
 	c.Flags().Var(sizeFlag{bytes: &quota}, "quota", "limit in bytes, or with K, M, G, T; 0 is none (default none)")
 	return c
 }

@@ -14,7 +14,7 @@ func newUserList(f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List all users but DBMail's internal ones",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, _ []string) error {
 			users, err := store.Users(cmd.Context())
 			if err != nil {

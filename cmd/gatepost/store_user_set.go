@@ -17,7 +17,7 @@ func newUserSet(f *storeFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set NAME [--quota SIZE] [--active true|false]",
 		Short: "Change a user's quota, or whether it receives mail",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			change := dbmail.UserChange{Active: active.value}
 			if quotaSet {

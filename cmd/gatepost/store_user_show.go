@@ -12,7 +12,7 @@ func newUserShow(f *storeFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a user with its aliases and mailboxes",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			u, err := store.User(cmd.Context(), args[0])
 			if err != nil {

@@ -30,7 +30,7 @@ is wrong, and rows that belong to nothing. With --repair it then mends what can 
 mended safely, after showing what it would do; on a terminal it asks first.
 
 Exit status: 1 when a problem was found and not mended.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: f.with(f.run),
 	}
 	c.Flags().BoolVar(&f.repair, "repair", false, "mend what can be mended safely")

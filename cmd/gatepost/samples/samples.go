@@ -53,7 +53,7 @@ func Messages() ([]Message, error) {
 			To: []string{"alice@example.com", "bob@example.com"}}},
 		{"4-8bit.eml", Message{What: "8-bit text; carol is inactive", From: "chloe@example.net",
 			To: []string{"bob@example.com", "carol@example.com"}}},
-		{"5-encoded.eml", Message{What: "encoded headers; an alias, and a mailbox in the address", From: "anna@example.net",
+		{"5-encoded.eml", Message{What: "encoded headers; an alias, and a detail without a mailbox of that name", From: "anna@example.net",
 			To: []string{"bob.builder@example.com", "alice+projects@example.com"}}},
 	}
 	var out []Message

@@ -1,0 +1,61 @@
+//go:build !dmz
+
+package main
+
+import (
+	"fmt"
+
+	"gatepost/internal/daemon"
+)
+
+// sizeFlag is a number of bytes on the command line: "10M", "0".
+type sizeFlag struct {
+	bytes *int64
+	set   *bool
+}
+
+// Set implements pflag.Value.
+func (f sizeFlag) Set(text string) error {
+	var size daemon.Size
+	if err := size.UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	*f.bytes = int64(size)
+	if f.set != nil {
+		*f.set = true
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (f sizeFlag) String() string {
+	if f.bytes == nil || *f.bytes == 0 {
+		return ""
+	}
+	return daemon.Size(*f.bytes).String()
+}
+
+// Type implements pflag.Value.
+func (f sizeFlag) Type() string { return "SIZE" }
+
+// plural is "1 message", "2 messages".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// size is a number of bytes for people: exact, with a round one beside it
+// from a kibibyte on.
+func size(bytes int64) string {
+	const units = "KMGT"
+	v, unit := float64(bytes), -1
+	for v >= 1024 && unit < len(units)-1 {
+		v, unit = v/1024, unit+1
+	}
+	if unit < 0 {
+		return fmt.Sprint(bytes)
+	}
+	return fmt.Sprintf("%.1f%c", v, units[unit])
+}
