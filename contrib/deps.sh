@@ -77,4 +77,4 @@ if ! install; then
 	echo "deps: apt-get could not install$missing (see above; an installed mail server that postfix would replace is one reason)" >&2
 	exit 1
 fi
-echo "deps: installed$missing; no service was started"
+echo "deps: installed$missing; no service was started (on a machine with systemd they start at its next boot, unless disabled)"
