@@ -73,9 +73,12 @@ func (f *deliverFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer client.Close()
+	if state, ok := client.TLS(); ok {
+		fmt.Fprintf(cmd.ErrOrStderr(), "encrypted with %s; the server's certificate is not verified\n", tls.VersionName(state.Version))
+	}
 	// After an error Send says why in the replies.
 	replies, _ := client.Send(f.from, f.to, content)
-	defer client.Close()
 	if f.json {
 		err = printJSON(cmd.OutOrStdout(), replies)
 	} else {

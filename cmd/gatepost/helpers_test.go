@@ -96,13 +96,22 @@ func execSQL(t *testing.T, text string, statements ...string) {
 func serveStore(t *testing.T, dsn string) string {
 	t.Helper()
 	config := lmtpd.DefaultConfig()
-	config.Hostname, config.Store.DSN = "lmtpd.example.com", dsn
+	config.Store.DSN = dsn
+	return serve(t, &config)
+}
+
+func serve(t *testing.T, config *lmtpd.Config) string {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
+	certificates, err := config.Certificates(log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	store, err := config.OpenStore(t.Context(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := config.Settings(store, nil, log, lmtpd.NewMetrics(prometheus.NewRegistry()))
+	settings, err := config.Settings(store, certificates, log, lmtpd.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,11 @@ with the Return-Path line of its delivery in front.`,
 			if err != nil {
 				return usage("%q is no message_idnr; want a number, as store ls shows it", args[0])
 			}
-			return store.WriteMessage(cmd.Context(), cmd.OutOrStdout(), id)
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if err := store.WriteMessage(cmd.Context(), out, id); err != nil {
+				return err
+			}
+			return out.Flush()
 		}),
 	}
 }
