@@ -1,6 +1,6 @@
 // Package imports holds the module to its import rules: which machine's
-// program contains which code. The rules are about what programs link; tests
-// and internal/testbed are outside them.
+// program contains which code. The rules are about what programs link; what
+// only tests use is outside them.
 package imports
 
 import (
@@ -11,7 +11,6 @@ import (
 
 const (
 	module     = "gatepost/"
-	testbed    = module + "internal/testbed"
 	sqlPackage = "database/sql" // database/sql/driver, types only, is no breach
 	ldapModule = "github.com/go-ldap/"
 	collectors = "github.com/prometheus/client_golang/prometheus/collectors"
@@ -44,6 +43,9 @@ var (
 	reachesSQL = append([]string{"lmtpd", "cmd/gatepost-lmtpd"}, holdsSQL...)
 )
 
+// forTests are the trees of tests, benchmarks and the lab.
+var forTests = []string{"internal/testbed", "test", "contrib/lab"}
+
 // sqlDrivers are modules that only the store's packages may link.
 var sqlDrivers = []string{"github.com/go-sql-driver/mysql", "modernc.org/sqlite"}
 
@@ -55,7 +57,7 @@ func check(g graph, dmz bool) []string {
 	breach := func(format string, args ...any) { breaches = append(breaches, fmt.Sprintf(format, args...)) }
 	for _, pkg := range g.ours() {
 		name := strings.TrimPrefix(pkg, module)
-		if pkg == testbed {
+		if within(name, forTests) {
 			continue
 		}
 		for _, other := range daemons {
@@ -91,7 +93,7 @@ func check(g graph, dmz bool) []string {
 		if chain := g.chain(pkg, func(p string) bool { return p == collectors }); chain != nil {
 			breach("%s reaches prometheus/collectors, which links database/sql: %s", name, chain)
 		}
-		if chain := g.chain(pkg, func(p string) bool { return p == testbed || p == "testing" }); chain != nil {
+		if chain := g.chain(pkg, isForTests); chain != nil {
 			breach("%s links what is for tests: %s", name, chain)
 		}
 	}
@@ -99,6 +101,11 @@ func check(g graph, dmz bool) []string {
 }
 
 func isSQL(pkg string) bool { return pkg == sqlPackage || within(pkg, sqlDrivers) }
+
+func isForTests(pkg string) bool {
+	name, ours := strings.CutPrefix(pkg, module)
+	return pkg == "testing" || ours && within(name, forTests)
+}
 
 // within says whether the package is one of the trees or below one.
 func within(pkg string, trees []string) bool {
