@@ -70,7 +70,9 @@ func newMariaDB(t testing.TB, o MariaDBOptions) *MariaDBServer {
 		t.Fatal(err)
 	}
 	data := filepath.Join(scratch.dir, "data")
-	out, err := exec.Command(install, "--no-defaults", "--user="+me.Username, "--datadir="+data,
+	// In a shared tmpdir a starting server removes the temporary tables of
+	// another that is just being installed, which then fails.
+	out, err := exec.Command(install, "--no-defaults", "--user="+me.Username, "--datadir="+data, "--tmpdir="+scratch.dir,
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
 		"--innodb-log-file-size=64M").CombinedOutput()
 	if err != nil {
