@@ -9,7 +9,7 @@
 //	flags      ParseFlags
 //	settings   LoadConfig, ReadSecret
 //	log        NewLogger
-//	listeners  ParseAddress, Listen, SystemdNames, Guard, Serve
+//	listeners  ParseAddress, Listen, SystemdNames, Guard, Server
 //	TLS        LoadCertificates
 //	metrics    NewMetrics
 //	service    NewNotifier, Signals
