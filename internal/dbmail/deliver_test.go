@@ -228,25 +228,22 @@ func TestReusedLinkIsLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := s.findBlobs(ctx, []*job{j})
+	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, err := s.findHeaderValues(ctx, []*job{j})
-	if err != nil {
+	group := []*job{j}
+	w := &writer{s: s, ctx: ctx, conn: conn, group: group, blobs: newBlobSet(group), values: newValueSet(group)}
+	defer func() { w.end(nil) }()
+	if err := w.look(); err != nil {
 		t.Fatal(err)
 	}
-	if len(blobs.stored) == 0 || len(values.stored) == 0 {
-		t.Fatalf("nothing is reused: %d parts, %d values", len(blobs.stored), len(values.stored))
-	}
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
+	w.begun = true
+	if err := w.content(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tx.Rollback() }()
-	w := &writer{s: s, tx: tx, ctx: ctx}
-	if err := w.lockReused(blobs, values); err != nil {
-		t.Fatal(err)
+	if len(w.blobs.reused) == 0 || len(w.values.reused) == 0 {
+		t.Fatalf("nothing is reused: %d parts, %d values", len(w.blobs.reused), len(w.values.reused))
 	}
 	for _, q := range []string{
 		"SET STATEMENT innodb_lock_wait_timeout = 1 FOR DELETE FROM dbmail_partlists WHERE is_header = 0",

@@ -12,6 +12,8 @@ type dialect struct {
 	// Without it the ids of a multi-row INSERT are computed: InnoDB gives
 	// out consecutive ones, auto_increment_increment apart.
 	returning bool
+	multi     bool // several statements may go to the server at once
+	begin     string
 	forUpdate string // row locks; SQLite has one writer and needs none
 	shared    string
 	ignore    string // INSERT that skips rows which exist already
@@ -26,6 +28,8 @@ func mysqlDialect(returning bool, maxPacket int) dialect {
 	return dialect{
 		name:      "mysql",
 		returning: returning,
+		multi:     true,
+		begin:     "START TRANSACTION",
 		forUpdate: " FOR UPDATE",
 		shared:    " LOCK IN SHARE MODE",
 		ignore:    "INSERT IGNORE",
@@ -42,6 +46,7 @@ func sqliteDialect() dialect {
 	return dialect{
 		name:      "sqlite",
 		returning: true,
+		begin:     "BEGIN IMMEDIATE",
 		ignore:    "INSERT OR IGNORE",
 		fold:      func(expression string) string { return "lower(" + expression + ")" },
 		maxVars:   12000,

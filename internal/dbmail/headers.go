@@ -97,14 +97,16 @@ func (s *Store) CachedHeader(name string) bool {
 // valueKey finds a header value: hash and text together.
 type valueKey struct{ hash, value string }
 
+// valueSet is what is known of a group's header values, as blobSet of blobs.
 type valueSet struct {
-	stored map[valueKey]uint64
 	rows   map[valueKey]headerValue
 	order  []valueKey
+	stored map[valueKey]uint64
+	reused map[uint64]bool
 }
 
-func (s *Store) findHeaderValues(ctx context.Context, group []*job) (*valueSet, error) {
-	v := &valueSet{stored: map[valueKey]uint64{}, rows: map[valueKey]headerValue{}}
+func newValueSet(group []*job) *valueSet {
+	v := &valueSet{rows: map[valueKey]headerValue{}, stored: map[valueKey]uint64{}, reused: map[uint64]bool{}}
 	for _, j := range group {
 		for _, h := range j.values {
 			k := valueKey{h.hash, h.value}
@@ -114,81 +116,82 @@ func (s *Store) findHeaderValues(ctx context.Context, group []*job) (*valueSet, 
 			}
 		}
 	}
-	err := chunked(v.order, 1000, func(keys []valueKey) error {
+	return v
+}
+
+// lookForValues finds stored header values, by hash and text.
+func (s *Store) lookForValues(b *batch, set *valueSet) {
+	_ = chunked(set.order, 1000, func(keys []valueKey) error {
 		hashes := make([]any, len(keys))
 		for i, k := range keys {
 			hashes[i] = k.hash
 		}
-		rows, err := s.db.QueryContext(ctx, "SELECT id, hash, headervalue FROM "+s.t.headervalue+
-			" WHERE hash IN ("+placeholders(len(hashes))+") ORDER BY id", hashes...)
-		return collect(rows, err, func(r *sql.Rows) error {
+		b.query(func(r *sql.Rows) error {
 			var id uint64
 			var k valueKey
 			if err := r.Scan(&id, &k.hash, &k.value); err != nil {
 				return err
 			}
-			if _, wanted := v.rows[k]; wanted {
-				if _, have := v.stored[k]; !have {
-					v.stored[k] = id
+			if _, wanted := set.rows[k]; wanted {
+				if _, have := set.stored[k]; !have {
+					set.stored[k], set.reused[id] = id, false
 				}
 			}
 			return nil
-		})
+		}, "SELECT id, hash, headervalue FROM "+s.t.headervalue+" WHERE hash IN ("+placeholders(len(hashes))+") ORDER BY id", hashes...)
+		return nil
 	})
-	return v, err
 }
 
-// headers inserts the values that are not stored yet and links all of them.
-func (w *writer) headers(group []*job, v *valueSet) error {
+// dropUnlinked forgets reused values whose link could not be locked, and says
+// whether there were any.
+func (set *valueSet) dropUnlinked() bool {
+	dropped := false
+	for k, id := range set.stored {
+		if linked, reused := set.reused[id]; reused && !linked {
+			delete(set.stored, k)
+			dropped = true
+		}
+	}
+	return dropped
+}
+
+// insertValues inserts the values that are not stored yet.
+func (w *writer) insertValues(b *batch) {
 	var fresh []valueKey
 	var args []any
-	bytes := 0
-	flush := func() error {
-		if len(fresh) == 0 {
-			return nil
+	for _, k := range w.values.order {
+		if _, ok := w.values.stored[k]; !ok {
+			h := w.values.rows[k]
+			fresh = append(fresh, k)
+			args = append(args, h.hash, h.value, h.sort, h.date)
 		}
-		ids, err := w.insertIDs(w.s.t.headervalue, "hash, headervalue, sortfield, datefield", "id", len(fresh), 4, args)
-		if err != nil {
-			return err
-		}
-		for i, k := range fresh {
-			v.stored[k] = ids[i]
-		}
-		fresh, args, bytes = fresh[:0], args[:0], 0
-		return nil
 	}
-	for _, k := range v.order {
-		if _, ok := v.stored[k]; ok {
-			continue
-		}
-		if bytes+len(k.value) > w.s.d.maxBytes || len(fresh) == 500 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		h := v.rows[k]
-		fresh = append(fresh, k)
-		args = append(args, h.hash, h.value, h.sort, h.date)
-		bytes += len(h.value)
-	}
-	if err := flush(); err != nil {
-		return err
-	}
+	n := 0
+	b.insert("INSERT", w.s.t.headervalue, "hash, headervalue, sortfield, datefield", "id", 4, args, func(id uint64) {
+		w.values.stored[fresh[n]] = id
+		n++
+	})
+}
+
+// linkHeaders writes the header cache.
+func (w *writer) linkHeaders(b *batch) error {
 	type link struct{ name, value uint64 }
 	var rows []any
-	for g, j := range group {
+	for g, j := range w.group {
 		linked := make(map[link]bool, len(j.values))
 		for _, h := range j.values {
 			name, ok := w.s.names.id(h.name)
 			if !ok {
 				return fmt.Errorf("header name %q has no id", h.name)
 			}
-			l := link{name, v.stored[valueKey{h.hash, h.value}]}
+			l := link{name, w.values.stored[valueKey{h.hash, h.value}]}
 			if !linked[l] {
 				linked[l] = true
 				rows = append(rows, w.phys[g], l.name, l.value)
 			}
 		}
 	}
-	return w.insert("INSERT", w.s.t.header, "physmessage_id, headername_id, headervalue_id", 3, rows)
+	b.insert("INSERT", w.s.t.header, "physmessage_id, headername_id, headervalue_id", "", 3, rows, nil)
+	return nil
 }

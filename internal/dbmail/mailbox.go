@@ -19,127 +19,116 @@ type mailbox struct {
 	name       string
 	permission int
 	noSelect   bool
-	seq        int64 // after the lock: the last one given out
-	first      int64 // the seq of the first copy of this transaction
-	copies     int64
+	locked     bool  // and still what it was when it was chosen
+	seq        int64 // the last one given out
+	next       int64 // the last one given to a copy of this transaction
 }
 
 func (m *mailbox) writable() bool { return m.permission == permissionReadWrite && !m.noSelect }
 
-// findMailboxes settles where each copy goes: to the mailbox that the address
-// names if it is there and writable, else to INBOX, which is made where it is
-// missing.
-func (w *writer) findMailboxes(group []*job) error {
-	w.dest = map[copyOf]*mailbox{}
-	wanted := map[uint64]map[string]bool{}
-	copies(group, func(_, t int, j *job) {
-		names := wanted[j.d.Targets[t].UserID]
-		if names == nil {
-			names = map[string]bool{inbox: true}
-			wanted[j.d.Targets[t].UserID] = names
-		}
-		if box := j.d.Targets[t].Mailbox; box != "" {
-			names[encodeMailboxName(box)] = true
+// lookForMailboxes reads the mailboxes that the copies may go to: the one that
+// the address names, and INBOX.
+func (w *writer) lookForMailboxes(b *batch) {
+	w.boxes = map[uint64][]*mailbox{}
+	owners := map[uint64]bool{}
+	names := map[string]bool{strings.ToLower(inbox): true}
+	w.copies(func(_ copyOf, _ *job, t Target) {
+		owners[t.UserID] = true
+		if t.Mailbox != "" {
+			names[strings.ToLower(encodeMailboxName(t.Mailbox))] = true
 		}
 	})
-	found, err := w.selectMailboxes(wanted)
-	if err != nil {
-		return err
-	}
-	if err := w.makeInboxes(wanted, found); err != nil {
-		return err
-	}
-	copies(group, func(g, t int, j *job) {
-		target := j.d.Targets[t]
-		own := found[target.UserID]
-		var box *mailbox
-		if target.Mailbox != "" {
-			box = pickMailbox(own, encodeMailboxName(target.Mailbox))
-		}
-		if box == nil || !box.writable() {
-			box = pickMailbox(own, inbox)
-		}
-		if box == nil || !box.writable() {
-			j.out[t].Err = ErrNoPermission
-			return
-		}
-		w.dest[copyOf{g, t}] = box
-		j.out[t].Mailbox = box.name
-		box.copies++
-	})
-	return dropEmpty(group)
+	w.selectMailboxes(b, owners, names)
 }
 
-func (w *writer) selectMailboxes(wanted map[uint64]map[string]bool) (map[uint64][]*mailbox, error) {
-	found := map[uint64][]*mailbox{}
-	owners := make([]uint64, 0, len(wanted))
-	names := map[string]bool{}
-	for id, n := range wanted {
-		owners = append(owners, id)
-		for name := range n {
-			names[name] = true
-		}
-	}
-	slices.Sort(owners)
-	err := chunked(owners, 1000, func(owners []uint64) error {
+func (w *writer) selectMailboxes(b *batch, owners map[uint64]bool, names map[string]bool) {
+	_ = chunked(sortedIDs(owners), 1000, func(owners []uint64) error {
 		args := anySlice(owners)
 		for name := range names {
-			args = append(args, strings.ToLower(name))
+			args = append(args, name)
 		}
-		rows, err := w.tx.QueryContext(w.ctx,
-			"SELECT mailbox_idnr, owner_idnr, name, permission, no_select FROM "+w.s.t.mailboxes+
-				" WHERE owner_idnr IN ("+placeholders(len(owners))+") AND "+w.s.d.fold("name")+" IN ("+placeholders(len(names))+")", args...)
-		return collect(rows, err, func(r *sql.Rows) error {
+		b.query(func(r *sql.Rows) error {
 			m := &mailbox{}
 			var permission sql.NullInt64
 			if err := r.Scan(&m.id, &m.owner, &m.name, &permission, &m.noSelect); err != nil {
 				return err
 			}
 			m.permission = int(permission.Int64)
-			found[m.owner] = append(found[m.owner], m)
+			w.boxes[m.owner] = append(w.boxes[m.owner], m)
 			return nil
-		})
+		}, "SELECT mailbox_idnr, owner_idnr, name, permission, no_select FROM "+w.s.t.mailboxes+
+			" WHERE owner_idnr IN ("+placeholders(len(owners))+") AND "+w.s.d.fold("name")+" IN ("+placeholders(len(names))+")", args...)
+		return nil
 	})
-	return found, err
+}
+
+// chooseMailboxes settles where each copy goes: to the mailbox that the
+// address names if it is there and writable, else to INBOX; to none yet where
+// that has to be made.
+func (w *writer) chooseMailboxes() {
+	w.dest = map[copyOf]*mailbox{}
+	w.copies(func(at copyOf, j *job, t Target) {
+		own := w.boxes[t.UserID]
+		var box *mailbox
+		if t.Mailbox != "" {
+			box = pickMailbox(own, encodeMailboxName(t.Mailbox))
+		}
+		if box == nil || !box.writable() {
+			box = pickMailbox(own, inbox)
+		}
+		switch {
+		case box == nil:
+		case !box.writable():
+			j.out[at.target].Err = ErrNoPermission
+		default:
+			w.dest[at] = box
+		}
+	})
+}
+
+// inboxesAreThere says that no INBOX has to be made.
+func (w *writer) inboxesAreThere() bool {
+	all := true
+	w.copies(func(at copyOf, _ *job, _ Target) { all = all && w.dest[at] != nil })
+	return all
 }
 
 // makeInboxes makes the missing INBOXes as DBMail does: read-write, seq 1,
-// subscribed. Another writer may make one at the same moment, unless it holds
-// the user's row as we do; then its row is taken.
-func (w *writer) makeInboxes(wanted map[uint64]map[string]bool, found map[uint64][]*mailbox) error {
-	var missing []uint64
-	for owner := range wanted {
-		if pickMailbox(found[owner], inbox) == nil {
-			missing = append(missing, owner)
+// subscribed. Another writer may have made one since we looked; then its row
+// is taken.
+func (w *writer) makeInboxes() error {
+	missing := map[uint64]bool{}
+	w.copies(func(at copyOf, _ *job, t Target) {
+		if w.dest[at] == nil {
+			missing[t.UserID] = true
 		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	slices.Sort(missing)
+	})
 	var rows []any
-	again := map[uint64]map[string]bool{}
-	for _, owner := range missing {
+	for _, owner := range sortedIDs(missing) {
 		rows = append(rows, inbox, owner, permissionReadWrite, 1)
-		again[owner] = map[string]bool{inbox: true}
+		delete(w.boxes, owner)
 	}
-	if err := w.insert(w.s.d.ignore, w.s.t.mailboxes, "name, owner_idnr, permission, seq", 4, rows); err != nil {
-		return err
-	}
-	made, err := w.selectMailboxes(again)
-	if err != nil {
+	b := w.batch()
+	b.insert(w.s.d.ignore, w.s.t.mailboxes, "name, owner_idnr, permission, seq", "", 4, rows, nil)
+	w.selectMailboxes(b, missing, map[string]bool{strings.ToLower(inbox): true})
+	if err := b.run(w.ctx); err != nil {
 		return err
 	}
 	rows = rows[:0]
-	for _, owner := range missing {
-		box := pickMailbox(made[owner], inbox)
-		if box == nil {
+	for _, owner := range sortedIDs(missing) {
+		box := pickMailbox(w.boxes[owner], inbox)
+		if box == nil || !box.writable() {
 			return fmt.Errorf("INBOX of user %d: %w", owner, errRowsGone)
 		}
-		found[owner] = append(found[owner], box)
 		rows = append(rows, owner, box.id)
 	}
-	return w.insert(w.s.d.ignore, w.s.t.subscription, "user_id, mailbox_id", 2, rows)
+	b.insert(w.s.d.ignore, w.s.t.subscription, "user_id, mailbox_id", "", 2, rows, nil)
+	w.copies(func(at copyOf, _ *job, t Target) {
+		if w.dest[at] == nil {
+			w.dest[at] = pickMailbox(w.boxes[t.UserID], inbox)
+		}
+	})
+	return b.run(w.ctx)
 }
 
 // pickMailbox finds a name among a user's mailboxes: as spelled, else without
@@ -157,76 +146,97 @@ func pickMailbox(own []*mailbox, name string) *mailbox {
 	return folded
 }
 
-// lockMailboxes locks the rows in ascending id and gives each copy its seq.
-func (w *writer) lockMailboxes() error {
+// destinations lists the mailboxes that copies go to, by id.
+func (w *writer) destinations() map[uint64]*mailbox {
 	byID := map[uint64]*mailbox{}
 	for _, m := range w.dest {
 		byID[m.id] = m
 	}
-	ids := make([]uint64, 0, len(byID))
+	return byID
+}
+
+func ids[T any](byID map[uint64]T) []uint64 {
+	out := make([]uint64, 0, len(byID))
 	for id := range byID {
-		ids = append(ids, id)
+		out = append(out, id)
 	}
-	slices.Sort(ids)
-	return chunked(ids, 1000, func(ids []uint64) error {
-		n := 0
-		rows, err := w.tx.QueryContext(w.ctx, "SELECT mailbox_idnr, seq, permission FROM "+w.s.t.mailboxes+
-			" WHERE mailbox_idnr IN ("+placeholders(len(ids))+") ORDER BY mailbox_idnr"+w.s.d.forUpdate, anySlice(ids)...)
-		err = collect(rows, err, func(r *sql.Rows) error {
+	slices.Sort(out)
+	return out
+}
+
+// lockMailboxes locks the rows in ascending id and reads their seq.
+func (w *writer) lockMailboxes(b *batch) {
+	byID := w.destinations()
+	_ = chunked(ids(byID), 1000, func(ids []uint64) error {
+		b.query(func(r *sql.Rows) error {
 			var id uint64
-			var seq int64
+			var now mailbox
 			var permission sql.NullInt64
-			if err := r.Scan(&id, &seq, &permission); err != nil {
+			if err := r.Scan(&id, &now.seq, &now.name, &permission, &now.noSelect); err != nil {
 				return err
 			}
 			m := byID[id]
-			if int(permission.Int64) == m.permission {
-				m.seq, m.first = seq+m.copies, seq+1
-				n++
-			}
+			m.seq = now.seq
+			m.locked = int(permission.Int64) == m.permission && now.name == m.name && now.noSelect == m.noSelect
 			return nil
-		})
-		if err != nil {
-			return err
+		}, "SELECT mailbox_idnr, seq, name, permission, no_select FROM "+w.s.t.mailboxes+
+			" WHERE mailbox_idnr IN ("+placeholders(len(ids))+") ORDER BY mailbox_idnr"+w.s.d.forUpdate, anySlice(ids)...)
+		return nil
+	})
+}
+
+// checkMailboxes sees that the locked rows are what was chosen: a mailbox may
+// have been deleted, renamed or made read-only since.
+func (w *writer) checkMailboxes() error {
+	for _, m := range w.dest {
+		if !m.locked {
+			return errRowsGone
 		}
-		if n < len(ids) {
-			return errRowsGone // deleted or made read-only since it was found
-		}
+	}
+	return nil
+}
+
+// raiseSeq gives each copy its seq and writes the mailboxes'.
+func (w *writer) raiseSeq(b *batch) {
+	raised := map[uint64]int64{}
+	for _, m := range w.destinations() {
+		m.next = m.seq
+	}
+	w.copies(func(at copyOf, _ *job, _ Target) {
+		m := w.dest[at]
+		m.seq++
+		raised[m.id] = m.seq
+	})
+	_ = chunked(ids(raised), 1000, func(ids []uint64) error {
 		var set strings.Builder
 		args := make([]any, 0, 3*len(ids))
 		for _, id := range ids {
 			set.WriteString(" WHEN ? THEN ?")
-			args = append(args, id, byID[id].seq)
+			args = append(args, id, raised[id])
 		}
-		_, err = w.tx.ExecContext(w.ctx, "UPDATE "+w.s.t.mailboxes+" SET seq = CASE mailbox_idnr"+set.String()+
+		b.exec("UPDATE "+w.s.t.mailboxes+" SET seq = CASE mailbox_idnr"+set.String()+
 			" END WHERE mailbox_idnr IN ("+placeholders(len(ids))+")", append(args, anySlice(ids)...)...)
-		return err
+		return nil
 	})
 }
 
-// messages inserts the message rows, in the order of arrival, so that within
-// a mailbox message_idnr and seq rise together.
-func (w *writer) messages(group []*job) error {
+// insertMessages inserts the message rows, in the order of arrival, so that
+// within a mailbox message_idnr and seq rise together.
+func (w *writer) insertMessages(b *batch) {
 	var rows []any
-	var order []copyOf
-	copies(group, func(g, t int, j *job) {
-		m := w.dest[copyOf{g, t}]
-		rows = append(rows, m.id, w.phys[g], j.marks[t].uniqueID(), 1, 0, m.first)
-		m.first++
-		order = append(order, copyOf{g, t})
-		w.users[j.d.Targets[t].UserID].charge += j.d.Message.Size
+	var order []*Outcome
+	w.copies(func(at copyOf, j *job, t Target) {
+		m := w.dest[at]
+		m.next++
+		rows = append(rows, m.id, w.phys[at.job], j.marks[at.target].uniqueID(), 1, 0, m.next)
+		j.out[at.target].Mailbox = m.name
+		order = append(order, &j.out[at.target])
+		w.users[t.UserID].charge += j.d.Message.Size
 	})
-	const width = 6
-	return chunked(order, 1000, func(part []copyOf) error {
-		ids, err := w.insertIDs(w.s.t.messages, "mailbox_idnr, physmessage_id, unique_id, recent_flag, status, seq",
-			"message_idnr", len(part), width, rows[:width*len(part)])
-		rows = rows[width*len(part):]
-		if err != nil {
-			return err
-		}
-		for i, c := range part {
-			group[c.job].out[c.target].UID = ids[i]
-		}
-		return nil
-	})
+	n := 0
+	b.insert("INSERT", w.s.t.messages, "mailbox_idnr, physmessage_id, unique_id, recent_flag, status, seq", "message_idnr", 6, rows,
+		func(id uint64) {
+			order[n].UID = id
+			n++
+		})
 }

@@ -180,6 +180,7 @@ func newConnector(dsn DSN, password string, maxPacket int) (*connector, error) {
 		cfg.TLSConfig = dsn.TLS
 		cfg.Collation = "utf8mb4_general_ci"
 		cfg.InterpolateParams = true
+		cfg.MultiStatements = true // see batch
 		cfg.Timeout = dialTimeout
 		cfg.ReadTimeout, cfg.WriteTimeout = 2*queryTimeout, queryTimeout
 		cfg.MaxAllowedPacket = maxPacket

@@ -11,22 +11,26 @@ import (
 // has committed: its answer was lost, or something later failed and the
 // client was told 4xx. It runs behind the users' locks, so that an attempt
 // whose COMMIT is still under way is waited for and then seen.
-func (w *writer) findRepeats(group []*job) error {
-	type place struct {
-		j *job
-		t int
-	}
+//
+// It also says whether the same delivery is in the group twice, because two
+// sessions carry it at once: they are to be written one after the other, so
+// that the second finds the first.
+func (w *writer) findRepeats(b *batch) (twice bool) {
+	at := map[Mark][]*Outcome{}
 	var marks []Mark
-	at := map[Mark][]place{}
-	copies(group, func(_, t int, j *job) {
-		m := j.marks[t]
-		if at[m] == nil && !w.s.marks.has(m) {
-			marks = append(marks, m)
+	w.copies(func(c copyOf, j *job, _ Target) {
+		m := j.marks[c.target]
+		if at[m] == nil {
+			if !w.s.marks.has(m) {
+				marks = append(marks, m)
+			}
+		} else {
+			twice = true
 		}
-		at[m] = append(at[m], place{j, t})
+		at[m] = append(at[m], &j.out[c.target])
 	})
 	since := timestamp(time.Now().Add(-w.s.opt.RepeatWindow))
-	err := chunked(marks, 200, func(marks []Mark) error {
+	_ = chunked(marks, 200, func(marks []Mark) error {
 		var where strings.Builder
 		args := []any{since}
 		for i, m := range marks {
@@ -37,36 +41,23 @@ func (w *writer) findRepeats(group []*job) error {
 			where.WriteString("(m.unique_id >= ? AND m.unique_id < ?)")
 			args = append(args, string(m), string(m)+"g")
 		}
-		rows, err := w.tx.QueryContext(w.ctx, "SELECT m.unique_id, m.message_idnr, b.name FROM "+w.s.t.messages+" m JOIN "+
-			w.s.t.physmessage+" p ON p.id = m.physmessage_id JOIN "+w.s.t.mailboxes+" b ON b.mailbox_idnr = m.mailbox_idnr"+
-			" WHERE p.internal_date >= ? AND ("+where.String()+")", args...)
-		return collect(rows, err, func(r *sql.Rows) error {
+		b.query(func(r *sql.Rows) error {
 			var unique string
-			var o Outcome
-			if err := r.Scan(&unique, &o.UID, &o.Mailbox); err != nil {
+			found := Outcome{Repeat: true}
+			if err := r.Scan(&unique, &found.UID, &found.Mailbox); err != nil {
 				return err
 			}
-			o.Repeat = true
-			for _, p := range at[Mark(unique[:min(markDigits, len(unique))])] {
-				p.j.out[p.t] = o
+			for _, o := range at[Mark(unique[:min(markDigits, len(unique))])] {
+				*o = found
 				w.s.metrics.Repeats.Add(1)
 			}
 			return nil
-		})
+		}, "SELECT m.unique_id, m.message_idnr, b.name FROM "+w.s.t.messages+" m JOIN "+
+			w.s.t.physmessage+" p ON p.id = m.physmessage_id JOIN "+w.s.t.mailboxes+" b ON b.mailbox_idnr = m.mailbox_idnr"+
+			" WHERE p.internal_date >= ? AND ("+where.String()+")", args...)
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	// The same delivery twice in one group: two sessions carry it at once.
-	// One stores it, the others wait for the next attempt and find it.
-	for _, places := range at {
-		for _, p := range places[1:] {
-			if p.j != places[0].j {
-				return errApart
-			}
-		}
-	}
-	return dropEmpty(group)
+	return twice
 }
 
 // Answered says that the client has read a 2xx for these deliveries: what it

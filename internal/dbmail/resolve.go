@@ -79,14 +79,18 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 		add(baseLocal + "@")
 	}
 
-	aliases, err := s.aliases(ctx, order)
-	if err != nil {
-		return Recipient{}, fmt.Errorf("look up aliases: %w", err)
+	var found aliasRows
+	var named []User
+	q := s.batch(s.db)
+	s.lookForAliases(q, order, &found)
+	s.lookForUsers(q, &named, addr, base)
+	if err := q.run(ctx); err != nil {
+		return Recipient{}, fmt.Errorf("look up %s: %w", addr, err)
 	}
 	var verdict error = ErrUnknown
 	try := func(keys []string) (Recipient, bool, error) {
 		for _, key := range keys {
-			r, err := s.expand(ctx, key, aliases[key])
+			r, err := s.expand(ctx, key, found.of(key))
 			if err != nil {
 				return Recipient{}, false, err
 			}
@@ -113,10 +117,7 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 	} else if ok {
 		return finish(r, false)
 	}
-	user, err := s.userByName(ctx, addr, base)
-	switch {
-	case err != nil:
-		return Recipient{}, fmt.Errorf("look up user: %w", err)
+	switch user := pickUser(named, addr, base); {
 	case user != nil && user.Active:
 		return finish(Recipient{Users: []User{*user}}, false)
 	case user != nil:
@@ -147,49 +148,61 @@ func catchAlls(domain string) []string {
 	}
 }
 
-// aliases reads the targets of many aliases at once, newest first, which is
-// the order in which DBMail runs them.
-func (s *Store) aliases(ctx context.Context, keys []string) (map[string][]string, error) {
-	type row struct {
-		alias, target string
-		exact         bool
-	}
-	var found []row
-	err := chunked(keys, 500, func(keys []string) error {
+// aliasRow is a row of dbmail_aliases and what its target is.
+type aliasRow struct {
+	alias, target string
+	chained       bool  // the target is an alias itself
+	user          *User // the target is this user's id
+}
+
+type aliasRows []aliasRow
+
+// lookForAliases reads the rows of many aliases at once, newest first, which
+// is the order in which DBMail runs them.
+func (s *Store) lookForAliases(b *batch, keys []string, found *aliasRows) {
+	_ = chunked(keys, 500, func(keys []string) error {
 		args := make([]any, len(keys))
 		for i, k := range keys {
 			args[i] = strings.ToLower(k)
 		}
-		rows, err := s.db.QueryContext(ctx, "SELECT alias, deliver_to FROM "+s.t.aliases+
-			" WHERE "+s.d.fold("alias")+" IN ("+placeholders(len(keys))+") AND alias <> deliver_to ORDER BY alias_idnr DESC", args...)
-		return collect(rows, err, func(r *sql.Rows) error {
-			var a row
-			err := r.Scan(&a.alias, &a.target)
-			found = append(found, a)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[string][]string, len(keys))
-	for _, k := range keys {
-		// The collation also ignores accents: an alias that differs in them
-		// counts only where none has the very letters.
-		var loose []string
-		for _, a := range found {
-			switch {
-			case strings.EqualFold(strings.TrimRight(a.alias, " "), k):
-				out[k] = append(out[k], a.target)
-			case looseMatch(a.alias, k):
-				loose = append(loose, a.target)
+		b.query(func(r *sql.Rows) error {
+			var a aliasRow
+			var id, quota, used sql.NullInt64
+			var active sql.NullBool
+			var name sql.NullString
+			if err := r.Scan(&a.alias, &a.target, &a.chained, &id, &name, &active, &quota, &used); err != nil {
+				return err
 			}
-		}
-		if len(out[k]) == 0 {
-			out[k] = loose
+			// The join takes "101x" for 101; only digits are an id.
+			if n, err := strconv.ParseUint(a.target, 10, 64); err == nil && id.Valid && n == uint64(id.Int64) {
+				a.user = &User{ID: n, Name: name.String, Active: active.Bool, Quota: quota.Int64, Used: used.Int64}
+			}
+			*found = append(*found, a)
+			return nil
+		}, "SELECT a.alias, a.deliver_to, EXISTS (SELECT 1 FROM "+s.t.aliases+" b WHERE "+s.d.fold("b.alias")+" = "+s.d.fold("a.deliver_to")+
+			" AND b.alias <> b.deliver_to), u.user_idnr, u.userid, u.active, u.maxmail_size, u.curmail_size FROM "+s.t.aliases+
+			" a LEFT JOIN "+s.t.users+" u ON u.user_idnr = CAST(a.deliver_to AS UNSIGNED)"+
+			" WHERE "+s.d.fold("a.alias")+" IN ("+placeholders(len(keys))+") AND a.alias <> a.deliver_to ORDER BY a.alias_idnr DESC", args...)
+		return nil
+	})
+}
+
+// of gives the rows of one alias. The collation also ignores accents: an
+// alias that differs in them counts only where none has the very letters.
+func (rows aliasRows) of(key string) aliasRows {
+	var exact, loose aliasRows
+	for _, a := range rows {
+		switch {
+		case strings.EqualFold(strings.TrimRight(a.alias, " "), key):
+			exact = append(exact, a)
+		case looseMatch(a.alias, key):
+			loose = append(loose, a)
 		}
 	}
-	return out, nil
+	if len(exact) > 0 {
+		return exact
+	}
+	return loose
 }
 
 // looseMatch says whether a row that the collation has found can only have
@@ -214,56 +227,50 @@ type expansion struct {
 }
 
 // expand follows an alias to its ends, each target at most once.
-func (s *Store) expand(ctx context.Context, key string, targets []string) (expansion, error) {
+func (s *Store) expand(ctx context.Context, key string, rows aliasRows) (expansion, error) {
 	var out expansion
 	seen := map[string]bool{strings.ToLower(key): true}
-	var ids []uint64
-	for depth := 0; len(targets) > 0; depth++ {
+	for depth := 0; len(rows) > 0; depth++ {
 		if depth == maxAliasDepth || len(seen) > maxAliasTargets {
 			out.circle = true
 			break
 		}
 		var next []string
-		for _, t := range targets {
-			if t = strings.TrimSpace(t); seen[strings.ToLower(t)] {
+		for _, a := range rows {
+			t := strings.TrimSpace(a.target)
+			if seen[strings.ToLower(t)] {
 				out.circle = true
 				continue
 			}
 			seen[strings.ToLower(t)] = true
-			next = append(next, t)
-		}
-		found, err := s.aliases(ctx, next)
-		if err != nil {
-			return out, fmt.Errorf("look up aliases: %w", err)
-		}
-		targets = nil
-		for _, t := range next {
-			if more := found[t]; len(more) > 0 {
-				targets = append(targets, more...)
-				continue
-			}
-			switch id, err := strconv.ParseUint(t, 10, 64); {
-			case t == "":
-			case err == nil:
-				ids = append(ids, id)
+			switch _, err := strconv.ParseUint(t, 10, 64); {
+			case a.chained:
+				next = append(next, t)
+			case t == "" || err == nil && a.user == nil:
+				// Nowhere: nothing, or a user that is not there.
+			case a.user != nil && isInternal(a.user.Name):
+			case a.user != nil && !a.user.Active:
+				out.inactive = true
+			case a.user != nil:
+				out.Users = append(out.Users, *a.user)
 			case t[0] == '|' || t[0] == '!':
 				out.Refused = append(out.Refused, t)
 			default:
 				out.Forwards = append(out.Forwards, t)
 			}
 		}
-	}
-	users, err := s.usersByID(ctx, ids)
-	if err != nil {
-		return out, fmt.Errorf("look up users: %w", err)
-	}
-	for _, u := range users {
-		switch {
-		case isInternal(u.Name):
-		case !u.Active:
-			out.inactive = true
-		default:
-			out.Users = append(out.Users, u)
+		if len(next) == 0 {
+			break
+		}
+		var found aliasRows
+		b := s.batch(s.db)
+		s.lookForAliases(b, next, &found)
+		if err := b.run(ctx); err != nil {
+			return out, fmt.Errorf("follow alias %s: %w", key, err)
+		}
+		rows = nil
+		for _, t := range next {
+			rows = append(rows, found.of(t)...)
 		}
 	}
 	return out, nil
@@ -292,44 +299,42 @@ func (s *Store) usersByID(ctx context.Context, ids []uint64) ([]User, error) {
 	return out, err
 }
 
-// userByName finds the user of the first name that there is one of, internal
-// accounts excepted; nil when there is none.
-func (s *Store) userByName(ctx context.Context, names ...string) (*User, error) {
-	where := s.d.sameText("userid")
-	args := make([]any, 0, len(names))
-	var q strings.Builder
-	for i, n := range names {
-		if i > 0 {
-			q.WriteString(" OR ")
-		}
-		q.WriteString(where)
-		args = append(args, n)
+// lookForUsers reads the users of some names, DBMail's own excepted.
+func (s *Store) lookForUsers(b *batch, found *[]User, names ...string) {
+	conditions := make([]string, len(names))
+	for i := range names {
+		conditions[i] = s.d.sameText("userid")
 	}
-	var found []User
-	rows, err := s.db.QueryContext(ctx, "SELECT "+userColumns+" FROM "+s.t.users+" WHERE "+q.String(), args...)
-	err = collect(rows, err, func(r *sql.Rows) error {
+	b.query(func(r *sql.Rows) error {
 		u, err := scanUser(r)
 		if !isInternal(u.Name) {
-			found = append(found, u)
+			*found = append(*found, u)
 		}
 		return err
-	})
-	if err != nil {
+	}, "SELECT "+userColumns+" FROM "+s.t.users+" WHERE "+strings.Join(conditions, " OR "), anySlice(names)...)
+}
+
+// pickUser gives the user of the first name that there is one of; nil for none.
+func pickUser(found []User, names ...string) *User {
+	for _, same := range []func(a, b string) bool{address.Same, looseMatch} {
+		for _, n := range names {
+			for i := range found {
+				if same(found[i].Name, n) {
+					return &found[i]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// userByName finds a user; nil when there is none.
+func (s *Store) userByName(ctx context.Context, name string) (*User, error) {
+	var found []User
+	b := s.batch(s.db)
+	s.lookForUsers(b, &found, name)
+	if err := b.run(ctx); err != nil {
 		return nil, err
 	}
-	for _, n := range names {
-		for i := range found {
-			if address.Same(found[i].Name, n) {
-				return &found[i], nil
-			}
-		}
-	}
-	for _, n := range names {
-		for i := range found {
-			if looseMatch(found[i].Name, n) {
-				return &found[i], nil
-			}
-		}
-	}
-	return nil, nil
+	return pickUser(found, name), nil
 }

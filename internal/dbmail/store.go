@@ -69,6 +69,7 @@ type Store struct {
 
 	limits  Limits
 	names   headerNames
+	hot     hotBlobs
 	marks   answered
 	groups  grouper
 	metrics *Metrics
