@@ -53,6 +53,14 @@ func (t *template) stamp(n uint64) {
 // size is the number of octets of the message, as in MAIL's SIZE (RFC 1870).
 func (t *template) size() int { return len(t.head) + len(t.body) + len(t.foot) }
 
+// attachment is the size in octets of the attachment's base64 text as it is
+// stored, with LF line ends.
+func (t *template) attachment() int {
+	const wire, stored = base64Line + 2, base64Line + 1
+	lines := 1 + len(t.body)/wire // the first one is in the head
+	return lines * stored
+}
+
 // newTemplate makes a message of about size octets: multipart/alternative with
 // plain text and HTML, and from attachmentFrom on a base64 attachment that
 // fills the rest.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ func TestTemplate(t *testing.T) {
 			}
 			m.stamp(1)
 			one := split(t, m)
+			if n := m.attachment(); c.size >= attachmentFrom && !slices.ContainsFunc(one.Parts, func(p message.Part) bool { return len(p.Data) == n || len(p.Data) == n-1 }) {
+				t.Errorf("no part of %d octets", n)
+			}
 			if one.Unsplit || len(one.Parts) < c.parts {
 				t.Fatalf("%d parts, unsplit %v:\n%s", len(one.Parts), one.Unsplit, m.head)
 			}

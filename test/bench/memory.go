@@ -65,7 +65,7 @@ func (r *memoryReport) send(addr string, say func(string, ...any)) error {
 	var done sync.WaitGroup
 	for i := range memorySessions {
 		s := load.newSender(cell{Size: memorySize, Recipients: memoryRecipients})
-		r.LargestPart = len(s.templates[0].body) // and the line before it; the line ends are stored as LF
+		r.LargestPart = s.templates[0].attachment()
 		done.Go(func() {
 			err := s.sendSome(addr, memoryMessages, func(took time.Duration) { say("session %d: %v", i+1, took.Round(time.Millisecond)) })
 			mu.Lock()

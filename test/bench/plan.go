@@ -41,25 +41,33 @@ func (p plan) run(say func(string, ...any)) (*report, error) {
 func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
 	var systems []system
 	for _, name := range p.systems {
-		systems = append(systems, b.start(t, name, c))
+		systems = append(systems, b.start(t, name, c)...)
 	}
 	for turn, sessions := range p.sessions {
 		c.Sessions = sessions
-		results := make([]result, len(systems))
+		results := make([]*result, len(systems))
 		for i := range systems {
-			k := (i + turn) % len(systems)
+			k := (i + turn*2) % len(systems)
+			s := systems[k]
+			if s.crowd && sessions == 1 {
+				continue
+			}
 			if b.server != nil {
 				settle(t, b.server)
 			}
-			m, what, err := systems[k].run(c, p.pace)
+			m, what, err := s.run(c, p.pace)
 			if err != nil {
-				t.Fatalf("%s, %+v: %v", systems[k].name, c, err)
+				t.Fatalf("%s, %d octets to %d, %d sessions: %v", s.name, c.Size, c.Recipients, sessions, err)
 			}
-			results[k] = result{c, systems[k].name, what, m}
-			b.say("%s, %d octets to %d, %d sessions: %.0f msg/s, p50 %v", systems[k].name, c.Size, c.Recipients, sessions,
+			results[k] = &result{c, s.name, what, m}
+			b.say("%s %s, %d octets to %d, %d sessions: %.0f msg/s, p50 %v", s.name, what, c.Size, c.Recipients, sessions,
 				m.Messages, m.P50.Round(10*time.Microsecond))
 		}
-		r.Results = append(r.Results, results...)
+		for _, x := range results {
+			if x != nil {
+				r.Results = append(r.Results, *x)
+			}
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 				file := filepath.Join(dir, fmt.Sprintf("%s-%s-to%d-sessions%d.pprof", name, kilobytes(c.Size), c.Recipients, c.Sessions))
 				b.program = []string{self, profiled, "--profile", file}
 				err := within(func(t testing.TB) {
-					m, _, err := b.start(t, name, c).run(c, p.pace)
+					m, _, err := b.start(t, name, c)[0].run(c, p.pace)
 					if err != nil {
 						t.Fatal(err)
 					}

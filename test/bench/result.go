@@ -15,6 +15,7 @@ type ratio struct {
 	System       string  `json:"system"`
 	OverDovecot  float64 `json:"over_dovecot"`
 	OverBare     float64 `json:"over_bare"`
+	OverBest     float64 `json:"over_bare_best"`
 	MoreThanBare float64 `json:"p50_ms_more_than_bare"` // one session only
 }
 
@@ -51,6 +52,9 @@ func (r *report) compare() {
 			if x.Sessions == 1 {
 				y.MoreThanBare = milliseconds(x.P50 - b.P50)
 			}
+		}
+		if b, ok := find(x.cell, reference+best); ok {
+			y.OverBest = x.Messages / b.Messages
 		}
 		r.Ratios = append(r.Ratios, y)
 	}
