@@ -84,8 +84,11 @@ units: build
 		echo "$$out" | grep 'exposure level'; \
 	done
 
+# Deliveries per second beside dovecot-lmtpd and the bare SQL loop, then the
+# memory that large messages take. BENCHFLAGS, such as --short, go to the first.
 bench: deps
-	go run ./test/bench
+	go run ./test/bench $(BENCHFLAGS)
+	go run ./test/bench --memory
 
 # Every fuzz target for FUZZTIME; go test takes one at a time.
 fuzz:
