@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -402,5 +403,41 @@ func TestIDsWithoutReturning(t *testing.T) {
 			}
 		}
 	}
+	clean(t, s)
+}
+
+// Somebody holds one user's row: mail for others goes on.
+func TestLockedUserHoldsUpNobodyElse(t *testing.T) {
+	s := mariaStore(t, Options{Deadline: 8 * time.Second})
+	alice, bob := addUser(t, s, "alice", 0), addUser(t, s, "bob", 0)
+	tx, err := s.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("UPDATE dbmail_users SET last_login = last_login WHERE user_idnr = ?", alice); err != nil {
+		t.Fatal(err)
+	}
+	var group []*job
+	for i := range 6 {
+		u := bob
+		if i == 2 {
+			u = alice
+		}
+		j, err := s.newJob(mail(plain(i), "a@b.test", u))
+		if err != nil {
+			t.Fatal(err)
+		}
+		group = append(group, j)
+	}
+	s.writeGroup(group)
+	for i, j := range group {
+		if got := j.out[0].Err; (got != nil) != (i == 2) {
+			t.Errorf("message %d: %v", i, got)
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	mustDeliver(t, s, mail(plain(2), "a@b.test", alice))
 	clean(t, s)
 }

@@ -156,6 +156,12 @@ func isNoTable(err error) bool {
 	return errors.As(err, &lite) && strings.Contains(lite.Error(), "no such table")
 }
 
+// isLockWait says that a row stayed locked by somebody else for too long.
+func isLockWait(err error) bool {
+	var my *mysql.MySQLError
+	return errors.As(err, &my) && my.Number == erLockWait
+}
+
 // refusesRow says that the server refused a row, rather than to be busy or away.
 func refusesRow(err error) bool {
 	var my *mysql.MySQLError

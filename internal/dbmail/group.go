@@ -109,11 +109,7 @@ func (s *Store) writeGroup(group []*job) {
 	}
 	if err != nil && len(group) > 1 && classify(err) != faultRetry {
 		s.metrics.GroupsSplit.Add(1)
-		for _, j := range group {
-			if !j.written {
-				s.writeGroup([]*job{j})
-			}
-		}
+		s.writeApart(group)
 		return
 	}
 	for _, j := range group {
@@ -130,6 +126,45 @@ func (s *Store) writeGroup(group []*job) {
 		}
 	}
 	s.metrics.observe(len(group), time.Since(start), err)
+}
+
+// writeApart writes each message of a group by itself, some at a time: one may
+// wait for a lock that somebody holds for long.
+func (s *Store) writeApart(group []*job) {
+	var all sync.WaitGroup
+	places := make(chan struct{}, 4)
+	for _, j := range group {
+		if j.written {
+			continue
+		}
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			s.writeGroup([]*job{j})
+		})
+	}
+	all.Wait()
+}
+
+// slot lets one group at a time do its work in the database, while those
+// before it wait for the disk: so that what arrives meanwhile becomes one
+// group, not several small ones. It is no lock: who waits for longer than
+// slotWait, because the group before waits for somebody's row, goes on.
+type slot chan struct{}
+
+const slotWait = 20 * time.Millisecond
+
+// enter returns the function that leaves; it may be called twice.
+func (s slot) enter(ctx context.Context) (leave func()) {
+	t := time.NewTimer(slotWait)
+	defer t.Stop()
+	select {
+	case s <- struct{}{}:
+		return sync.OnceFunc(func() { <-s })
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return func() {}
 }
 
 // attempt runs the transaction until it is committed, until it fails for a
@@ -157,7 +192,9 @@ func (s *Store) attempt(ctx context.Context, group []*job) error {
 			}
 			return last
 		}
-		if len(live) > 1 && n >= 8 && refusesRow(err) {
+		// Somebody holds a row that one of these messages needs, or refuses
+		// it: the others must not wait for that one.
+		if len(live) > 1 && (isLockWait(err) || n >= 8 && refusesRow(err)) {
 			return fmt.Errorf("%w: %w", errNotTogether, err)
 		}
 		last = err

@@ -134,7 +134,7 @@ func (s *Store) openMySQL(ctx context.Context, dsn DSN) error {
 	s.db.SetConnMaxLifetime(10 * time.Minute)
 	s.write = s.db
 	if s.opt.Writers == 0 {
-		s.opt.Writers = 2
+		s.opt.Writers = 4
 	}
 	return s.learnCharset(ctx)
 }
@@ -255,7 +255,7 @@ var errNotWritable = errors.New("the server takes no writes (read_only or not in
 // locks, which are what makes concurrent INSERTs deadlock; strict mode makes
 // the server refuse what it would silently cut.
 const sessionSetup = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', " +
-	"time_zone = '+00:00', innodb_lock_wait_timeout = 15"
+	"time_zone = '+00:00', innodb_lock_wait_timeout = 5"
 
 func prepare(ctx context.Context, conn driver.Conn) error {
 	ex, ok := conn.(driver.ExecerContext)

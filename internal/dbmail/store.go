@@ -72,6 +72,7 @@ type Store struct {
 	hot     hotBlobs
 	marks   answered
 	groups  grouper
+	slot    slot
 	metrics *Metrics
 }
 
@@ -99,7 +100,7 @@ func Open(ctx context.Context, dsn DSN, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), metrics: newMetrics()}
+	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), slot: make(slot, 1), metrics: newMetrics()}
 	switch dsn.Driver {
 	case "sqlite":
 		err = s.openSQLite(ctx, dsn)

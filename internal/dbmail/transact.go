@@ -14,6 +14,8 @@ import (
 // transaction is rolled back and the caller runs the rest again, so that no
 // rows without a message stay behind.
 func (s *Store) transact(ctx context.Context, group []*job) (err error) {
+	leave := s.slot.enter(ctx)
+	defer leave()
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -31,6 +33,7 @@ func (s *Store) transact(ctx context.Context, group []*job) (err error) {
 	if err := w.lock(); err != nil {
 		return fmt.Errorf("link content, lock users and mailboxes: %w", err)
 	}
+	leave() // the next group prepares while this one waits for the disk
 	if err := w.deliver(); err != nil {
 		// If COMMIT was among what failed, it may have happened. The next
 		// attempt sees it: it looks for earlier copies behind the same locks.
