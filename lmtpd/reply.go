@@ -13,6 +13,7 @@ import (
 // go-smtp compares by type and does not see through wrapping, so these are
 // returned as they are.
 var (
+	replyDelivered   = reply(250, 2, 0, 0, "delivered")
 	replyUnknown     = reply(550, 5, 1, 1, "no such user here")
 	replyInactive    = reply(550, 5, 2, 1, "mailbox is disabled")
 	replyFull        = reply(552, 5, 2, 2, "mailbox is full")

@@ -132,12 +132,10 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 		s.conn.finalReplies(len(replies), proven)
 	}
 	for i, v := range replies {
-		// A nil *SMTPError in an error is not nil.
 		if v == nil {
-			status.SetStatus(s.rcpts[i].address, nil)
-		} else {
-			status.SetStatus(s.rcpts[i].address, v)
+			v = replyDelivered
 		}
+		status.SetStatus(s.rcpts[i].address, v)
 	}
 	return nil
 }
