@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // daemon is a gatepost-lmtpd process that listens on a unix socket, always
@@ -119,6 +120,27 @@ func (d *daemon) kill() {
 	_ = d.cmd.Process.Kill() // it may have ended by itself
 	<-d.done
 }
+
+// terminate asks the process to end; it does so when its clients are served.
+func (d *daemon) terminate() {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Fatalf("ask gatepost-lmtpd to end: %v", err)
+	}
+}
+
+// wait returns when the process is gone.
+func (d *daemon) wait() {
+	d.t.Helper()
+	select {
+	case <-d.done:
+	case <-time.After(patience):
+		d.t.Fatal("gatepost-lmtpd does not end")
+	}
+}
+
+// exitCode is that of the process that is gone; -1 if it was killed.
+func (d *daemon) exitCode() int { return d.cmd.ProcessState.ExitCode() }
 
 // dial connects to the daemon.
 func (d *daemon) dial() (net.Conn, error) { return net.Dial("unix", d.socket) }

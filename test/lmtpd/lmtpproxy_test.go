@@ -12,7 +12,7 @@ import (
 // lmtpProxy stands between Postfix and lmtpd and keeps account of whose final
 // reply has reached Postfix.
 type lmtpProxy struct {
-	snare
+	*snare
 	addr     string // where Postfix connects
 	upstream func() (net.Conn, error)
 	answered func(letter, rcpt string) // called when a final 2xx has been passed on
@@ -22,13 +22,13 @@ type lmtpProxy struct {
 }
 
 // startLMTPProxy listens on loopback until the test's end.
-func startLMTPProxy(t *testing.T, upstream func() (net.Conn, error), answered func(letter, rcpt string)) *lmtpProxy {
+func startLMTPProxy(t *testing.T, traps *snare, upstream func() (net.Conn, error), answered func(letter, rcpt string)) *lmtpProxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &lmtpProxy{addr: l.Addr().String(), upstream: upstream, answered: answered, conns: map[net.Conn]bool{}}
+	p := &lmtpProxy{snare: traps, addr: l.Addr().String(), upstream: upstream, answered: answered, conns: map[net.Conn]bool{}}
 	var all sync.WaitGroup
 	t.Cleanup(func() {
 		l.Close()

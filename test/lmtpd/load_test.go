@@ -45,6 +45,16 @@ func startLoad(t *testing.T, p *testbed.PostfixServer, l *ledger, users []string
 	return w
 }
 
+// check fails the test when a letter could not be sent.
+func (w *load) check(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-w.failed:
+		t.Fatalf("load: %v", err)
+	default:
+	}
+}
+
 // send is one client of Postfix.
 func (w *load) send(ctx context.Context) error {
 	c, err := smtp.Dial(w.postfix.SMTPAddr())

@@ -1,6 +1,8 @@
 package lmtpd_test
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -13,7 +15,7 @@ import (
 // the protocol only where packets begin and that a command's packet has
 // sequence number 0 (https://mariadb.com/kb/en/0-packet/).
 type mysqlProxy struct {
-	snare
+	*snare
 	socket   string // where lmtpd connects
 	upstream string // MariaDB's socket
 
@@ -22,9 +24,9 @@ type mysqlProxy struct {
 }
 
 // startMySQLProxy listens until the test's end.
-func startMySQLProxy(t *testing.T, upstream string) *mysqlProxy {
+func startMySQLProxy(t *testing.T, traps *snare, upstream string) *mysqlProxy {
 	t.Helper()
-	p := &mysqlProxy{socket: filepath.Join(shortDir(t), "sql"), upstream: upstream, conns: map[net.Conn]bool{}}
+	p := &mysqlProxy{snare: traps, socket: filepath.Join(shortDir(t), "sql"), upstream: upstream, conns: map[net.Conn]bool{}}
 	l, err := net.Listen("unix", p.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +93,13 @@ type mysqlTalk struct {
 	client, server net.Conn
 
 	mu      sync.Mutex
-	pending string // the statement that has not been answered
+	pending query // what has not been answered completely
+}
+
+// query is what one packet asks for: one statement or several.
+type query struct {
+	text   string // its beginning
+	commit bool   // it ends with COMMIT
 }
 
 func (c *mysqlTalk) cut() {
@@ -99,82 +107,120 @@ func (c *mysqlTalk) cut() {
 	c.server.Close()
 }
 
-func (c *mysqlTalk) ask(statement string) {
+func (c *mysqlTalk) ask(q query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pending = statement
+	c.pending = q
 }
 
-// answered tells which statement is answered now; "" when it is known already.
-func (c *mysqlTalk) answered() string {
+func (c *mysqlTalk) asked() query {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	statement := c.pending
-	c.pending = ""
-	return statement
+	return c.pending
 }
-
-// comQuery is the first byte of the payload of a text statement.
-const comQuery = 0x03
 
 // up passes on what lmtpd says, packet by packet.
 func (c *mysqlTalk) up() {
 	defer c.cut()
-	head := make([]byte, 4+200)
+	in := bufio.NewReader(c.client)
 	for {
-		if _, err := io.ReadFull(c.client, head[:4]); err != nil {
+		p, err := readPacket(in)
+		if err != nil {
 			return
 		}
-		size := int64(binary.LittleEndian.Uint32([]byte{head[0], head[1], head[2], 0}))
-		known := min(size, int64(len(head)-4))
-		if _, err := io.ReadFull(c.client, head[4:4+known]); err != nil {
-			return
-		}
-		statement := ""
-		if head[3] == 0 && known > 1 && head[4] == comQuery {
-			statement = string(head[5 : 4+known])
-			if c.proxy.pass(moment{at: atStatement, text: statement}) {
+		q, ok := p.query()
+		if ok {
+			if c.proxy.pass(q.moment(atStatement, false)) {
 				return
 			}
-			c.ask(statement)
+			c.ask(q)
 		}
-		if _, err := c.server.Write(head[:4+known]); err != nil {
+		if _, err := c.server.Write(p); err != nil {
 			return
 		}
-		if _, err := io.CopyN(c.server, c.client, size-known); err != nil {
-			return
-		}
-		if statement != "" && c.proxy.pass(moment{at: atSent, text: statement}) {
+		if ok && c.proxy.pass(q.moment(atSent, false)) {
 			return
 		}
 	}
 }
 
-// down passes on what MariaDB says. It says nothing unasked, so the first
-// bytes after a statement are its answer.
+// down passes on what MariaDB says. It says nothing unasked.
 func (c *mysqlTalk) down() {
 	defer c.cut()
-	buf := make([]byte, 64<<10)
+	in := bufio.NewReader(c.server)
 	for {
-		n, err := c.server.Read(buf)
-		if n > 0 {
-			if s := c.answered(); s != "" {
-				good := n > 4 && buf[4] == 0 // an OK packet
-				if c.proxy.pass(moment{at: atAnswer, text: s, good: good}) {
-					return
-				}
-			}
-			if _, err := c.client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
+		p, err := readPacket(in)
 		if err != nil {
 			return
 		}
+		q := c.asked()
+		if q.text != "" {
+			good := p.ends()
+			if c.proxy.pass(q.moment(atPacket, good)) {
+				return
+			}
+			// Of several statements the last is the COMMIT: its answer is
+			// the one without others behind it, or an error before.
+			if (good || p.failure()) && c.proxy.pass(q.moment(atAnswer, good)) {
+				return
+			}
+		}
+		if _, err := c.client.Write(p); err != nil {
+			return
+		}
 	}
+}
+
+func (q query) moment(at string, good bool) moment {
+	return moment{at: at, text: q.text, commit: q.commit, good: good}
 }
 
 // commits likes the given point of a COMMIT; at its answer only a good one.
 func commits(at string) func(moment) bool {
-	return func(m moment) bool { return m.at == at && m.text == "COMMIT" && (m.good || at != atAnswer) }
+	return func(m moment) bool { return m.at == at && m.commit && (m.good || at != atAnswer) }
 }
+
+// statement likes a statement on its way to MariaDB.
+func statement(text string) func(moment) bool {
+	return func(m moment) bool { return m.at == atStatement && m.text == text }
+}
+
+// packet is one of the protocol's: three bytes of length, a sequence number,
+// the payload.
+type packet []byte
+
+func readPacket(in *bufio.Reader) (packet, error) {
+	head, err := in.Peek(4)
+	if err != nil {
+		return nil, err
+	}
+	p := make(packet, 4+int(head[0])+int(head[1])<<8+int(head[2])<<16)
+	_, err = io.ReadFull(in, p)
+	return p, err
+}
+
+// comQuery is the first byte of the payload of text statements.
+const comQuery = 0x03
+
+// query tells what a packet of the client asks for. Sequence number 0 is that
+// of commands.
+func (p packet) query() (query, bool) {
+	if len(p) < 6 || p[3] != 0 || p[4] != comQuery {
+		return query{}, false
+	}
+	text := p[5:]
+	return query{text: string(text[:min(len(text), 200)]), commit: bytes.HasSuffix(text, []byte("COMMIT"))}, true
+}
+
+// moreResults is SERVER_MORE_RESULTS_EXIST.
+const moreResults = 0x0008
+
+// ends says that the packet is an OK packet after which nothing comes. It
+// knows those with small numbers, as COMMIT's is: header, affected rows, last
+// insert id, two bytes of status.
+func (p packet) ends() bool {
+	return len(p) >= 4+7 && p[4] == 0 && p[5] == 0 && p[6] == 0 && binary.LittleEndian.Uint16(p[7:])&moreResults == 0
+}
+
+// failure says that the packet is an error, which ends the answer too.
+func (p packet) failure() bool { return len(p) > 4 && p[4] == 0xff }

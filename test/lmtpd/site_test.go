@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,13 +15,13 @@ import (
 	"gatepost/schema"
 )
 
-// site is a DBMail store on a MariaDB server.
+// site is a DBMail store.
 type site struct {
 	t      *testing.T
-	server *testbed.MariaDBServer
-	name   string        // of the database
-	db     *sql.DB       // as root, past any proxy
-	store  *dbmail.Store // as root, past any proxy: for users and for reading back
+	server *testbed.MariaDBServer // nil: it is an SQLite file
+	name   string                 // of the database, or the file's path
+	db     *sql.DB                // past any proxy
+	store  *dbmail.Store          // past any proxy: for users and for reading back
 }
 
 // daemonUser is lmtpd's name at the database, so that the server can tell its
@@ -30,30 +31,47 @@ const daemonUser = "lmtpd"
 // newSite makes a store on the server.
 func newSite(t *testing.T, server *testbed.MariaDBServer) *site {
 	t.Helper()
-	ctx := context.Background()
-	dsn, err := dbmail.ParseDSN(server.StoreDSN(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t, server: server, name: dsn.Database}
-	if s.db, err = dbmail.OpenDB(ctx, dsn, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.db.Close() })
-	if _, err := schema.Apply(ctx, s.db, schema.MySQL, schema.Options{Own: true}); err != nil {
-		t.Fatal(err)
-	}
+	s := &site{t: t, server: server}
+	s.open(server.StoreDSN(t), schema.MySQL)
 	s.exec("CREATE USER IF NOT EXISTS " + daemonUser + "@localhost")
 	s.exec("GRANT ALL ON " + s.name + ".* TO " + daemonUser + "@localhost")
-	if s.store, err = dbmail.Open(ctx, dsn, dbmail.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.store.Close() })
 	return s
 }
 
-// dsn is lmtpd's way to the store through the given socket.
+// newSQLiteSite makes a store in a file.
+func newSQLiteSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t}
+	s.open("sqlite:"+filepath.Join(t.TempDir(), "store.db"), schema.SQLite)
+	return s
+}
+
+func (s *site) open(text string, dialect schema.Dialect) {
+	s.t.Helper()
+	ctx := context.Background()
+	dsn, err := dbmail.ParseDSN(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.name = dsn.Database + dsn.Path
+	if s.db, err = dbmail.OpenDB(ctx, dsn, ""); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { s.db.Close() })
+	if _, err := schema.Apply(ctx, s.db, dialect, schema.Options{Own: true}); err != nil {
+		s.t.Fatal(err)
+	}
+	if s.store, err = dbmail.Open(ctx, dsn, dbmail.Options{}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { s.store.Close() })
+}
+
+// dsn is lmtpd's way to the store, with a server through the given socket.
 func (s *site) dsn(socket string) string {
+	if s.server == nil {
+		return "sqlite:" + s.name
+	}
 	return fmt.Sprintf("mysql://%s@/%s?socket=%s", daemonUser, s.name, url.QueryEscape(socket))
 }
 
@@ -130,6 +148,9 @@ func (s *site) verify() {
 // that are gone have left behind: a COMMIT that was sent may still be running.
 func (s *site) quiet() {
 	s.t.Helper()
+	if s.server == nil {
+		return
+	}
 	eventually(s.t, "MariaDB is done with lmtpd's connections", func() (bool, string) {
 		n := s.number("SELECT count(*) FROM information_schema.processlist WHERE user = ? AND db = ?", daemonUser, s.name)
 		return n == 0, fmt.Sprint(n, " connections")

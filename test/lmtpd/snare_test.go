@@ -12,6 +12,8 @@ type moment struct {
 	at   string // one of the constants below
 	text string // the statement, or the LMTP reply
 
+	commit bool // SQL: the statement is COMMIT, or the last of several is
+
 	letter      string // LMTP: the letter that is being delivered
 	rcpt        string // LMTP: whose final reply this is
 	nth, copies int    // LMTP: this is the nth of so many final replies, from 1
@@ -22,7 +24,8 @@ type moment struct {
 const (
 	atStatement = "statement"   // a statement arrived from lmtpd, MariaDB has not seen it
 	atSent      = "sent"        // MariaDB has the statement
-	atAnswer    = "answer"      // MariaDB's answer arrived, lmtpd has not seen it
+	atPacket    = "packet"      // a packet of MariaDB's answer arrived, lmtpd has not seen it
+	atAnswer    = "answer"      // MariaDB's answer arrived, lmtpd has not seen its end
 	atDot       = "end of data" // lmtpd has the whole message
 	atReply     = "final reply" // lmtpd's reply for a recipient arrived, Postfix has not seen it
 )
