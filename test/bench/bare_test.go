@@ -47,7 +47,7 @@ func TestBareLoopWritesWhatADeliveryWrites(t *testing.T) {
 		for _, u := range r.to {
 			d.Targets = append(d.Targets, dbmail.Target{UserID: b.owners[u]})
 		}
-		for _, o := range store.Deliver(context.Background(), d) {
+		for _, o := range store.Deliver(d) {
 			if o.Err != nil {
 				t.Fatal(o.Err)
 			}

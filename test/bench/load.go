@@ -34,6 +34,9 @@ type measurement struct {
 	Recipients float64       `json:"recipients_per_second"`
 	P50        time.Duration `json:"p50_ns"`
 	P99        time.Duration `json:"p99_ns"`
+	CPU        time.Duration `json:"cpu_ns_per_message"` // of all processes but the client
+
+	all int // messages, those of the warm-up too
 }
 
 // sample is one message that was delivered.
@@ -57,7 +60,7 @@ func summarise(samples []sample, from, to time.Time, recipients int) (measuremen
 	rate := float64(len(took)) / to.Sub(from).Seconds()
 	return measurement{
 		Messages: rate, Recipients: rate * float64(recipients),
-		P50: percentile(took, 50), P99: percentile(took, 99),
+		P50: percentile(took, 50), P99: percentile(took, 99), all: len(samples),
 	}, nil
 }
 

@@ -55,7 +55,7 @@ func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
 			if b.server != nil {
 				settle(t, b.server)
 			}
-			m, what, err := s.run(c, p.pace)
+			m, what, err := s.measure(c, p.pace)
 			if err != nil {
 				t.Fatalf("%s, %d octets to %d, %d sessions: %v", s.name, c.Size, c.Recipients, sessions, err)
 			}
@@ -69,6 +69,21 @@ func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
 			}
 		}
 	}
+}
+
+// measure runs a cell and notes the processor time.
+func (s system) measure(c cell, p pace) (measurement, string, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return measurement{}, "", err
+	}
+	m, what, err := s.run(c, p)
+	if err != nil {
+		return m, what, err
+	}
+	after, err := s.cpu()
+	m.CPU = (after - before) / time.Duration(m.all)
+	return m, what, err
 }
 
 // version tells what the server is and how it is set.

@@ -15,19 +15,19 @@ func kilobytes(n int) string { return fmt.Sprintf("%dk", n>>10) }
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n\n", r.Machine)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "size\tto\tsessions\tsystem\tmsg/s\trcpt/s\tp50 ms\tp99 ms\t")
+	fmt.Fprintln(t, "size\tto\tsessions\tsystem\tmsg/s\trcpt/s\tp50 ms\tp99 ms\tCPU ms/msg\t")
 	var last cell
 	for _, x := range r.Results {
 		if x.cell != last && last != (cell{}) {
-			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t")
+			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t")
 		}
 		last = x.cell
 		name := x.System
 		if x.What != "" {
 			name += " " + x.What
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, name,
-			x.Messages, x.measurement.Recipients, milliseconds(x.P50), milliseconds(x.P99))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, name,
+			x.Messages, x.measurement.Recipients, milliseconds(x.P50), milliseconds(x.P99), milliseconds(x.CPU))
 	}
 	t.Flush()
 	if len(r.Ratios) == 0 {

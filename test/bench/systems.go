@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -17,6 +18,8 @@ type system struct {
 	// run measures a cell. what names how the system worked, if it can work
 	// in several ways.
 	run func(c cell, p pace) (m measurement, what string, err error)
+	// cpu is the processor time that was used for it so far.
+	cpu func() (time.Duration, error)
 }
 
 // Names of the systems.
@@ -52,25 +55,38 @@ func (b *bench) start(t testing.TB, name string, c cell) []system {
 	}
 	switch name {
 	case dovecotMaildir:
-		return b.lmtp(name, testbed.Dovecot(t).LMTPAddr())
+		d := testbed.Dovecot(t)
+		return b.lmtp(name, d.LMTPAddr(), d.Pid())
 	case gatepostMariaDB, gatepostSQLite:
-		_, addr := startLmtpd(t, newStore(t, server), b.program[0], b.program[1:]...)
-		return b.lmtp(name, addr)
+		d, addr := startLmtpd(t, newStore(t, server), b.program[0], b.program[1:]...)
+		return b.lmtp(name, addr, append(pids(server), d.cmd.Process.Pid)...)
 	}
-	return b.bare(t, name, newStore(t, server), c)
+	return b.bare(t, name, newStore(t, server), c, pids(server))
 }
 
-func (b *bench) lmtp(name, addr string) []system {
-	return []system{{name: name, run: func(c cell, p pace) (measurement, string, error) {
-		m, err := b.load.run(addr, c, p)
-		return m, "", err
-	}}}
+// pids is the server's process, if there is one.
+func pids(server *testbed.MariaDBServer) []int {
+	if server == nil {
+		return nil
+	}
+	return []int{server.Pid()}
+}
+
+func (b *bench) lmtp(name, addr string, leaders ...int) []system {
+	return []system{{
+		name: name,
+		cpu:  func() (time.Duration, error) { return cpuOf(leaders...) },
+		run: func(c cell, p pace) (measurement, string, error) {
+			m, err := b.load.run(addr, c, p)
+			return m, "", err
+		},
+	}}
 }
 
 // bare prepares the loop and tries all groupings. A cell with N sessions never
 // has more than N messages under way, so the loop that it is compared with has
 // not either; best is without that bound.
-func (b *bench) bare(t testing.TB, name, dsn string, c cell) []system {
+func (b *bench) bare(t testing.TB, name, dsn string, c cell, leaders []int) []system {
 	t.Helper()
 	// 200 MB of messages, 16,000 at most.
 	supply, err := b.load.newSupply(c, max(200, min(16000, 200<<20/c.Size)))
@@ -92,9 +108,14 @@ func (b *bench) bare(t testing.TB, name, dsn string, c cell) []system {
 		m, err := loop.run(g, c.Recipients, p)
 		return m, g.String(), err
 	}
+	cpu := func() (time.Duration, error) { // the loop itself counts too
+		own, err1 := ownCPU()
+		others, err2 := cpuOf(leaders...)
+		return own + others, errors.Join(err1, err2)
+	}
 	return []system{
-		{name: name, run: func(c cell, p pace) (measurement, string, error) { return run(c, p, c.Sessions) }},
-		{name: name + best, crowd: true, run: func(c cell, p pace) (measurement, string, error) { return run(c, p, math.MaxInt) }},
+		{name: name, cpu: cpu, run: func(c cell, p pace) (measurement, string, error) { return run(c, p, c.Sessions) }},
+		{name: name + best, crowd: true, cpu: cpu, run: func(c cell, p pace) (measurement, string, error) { return run(c, p, math.MaxInt) }},
 	}
 }
 
