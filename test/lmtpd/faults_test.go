@@ -253,7 +253,7 @@ func (f *faulty) waiting() {
 	})
 }
 
-// TestLockWait lets a delivery wait for a row longer than it is ready to (15 s)
+// TestLockWait lets a delivery wait for a row longer than it is ready to
 // and then goes away.
 func TestLockWait(t *testing.T) {
 	t.Parallel() // with tests that have servers of their own
