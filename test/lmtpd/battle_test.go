@@ -23,7 +23,7 @@ type battle struct {
 	rand    *rand.Rand
 
 	between, elsewhere int // kills
-	ends               int // that were no kills
+	others             int // orderly ends and cut connections, which are no kills
 	doomed             int // copies that were in the store when lmtpd's end cost their reply
 }
 
@@ -53,15 +53,15 @@ func fight(t *testing.T, s *site, blows []blow, kills, atLeast int) {
 	b.judge()
 	log, mail := b.daemon.log(), b.postfix.Log()
 	t.Logf("seed %d: %d kills, %d between commit and reply (%d copies were in the store without Postfix knowing), %d at other points; "+
-		"%d orderly ends; %d letters, %d copies; Postfix lost %d connections after the end of data; lmtpd recognised %d repeated copies",
-		seed, kills, b.between, b.doomed, b.elsewhere, b.ends, len(b.ledger.sent), b.ledger.wanted,
+		"%d orderly ends and cut connections besides; %d letters, %d copies; Postfix lost %d connections after the end of data; lmtpd recognised %d repeated copies",
+		seed, kills, b.between, b.doomed, b.elsewhere, b.others, len(b.ledger.sent), b.ledger.wanted,
 		strings.Count(mail, "message may be sent more than once"), strings.Count(log, "repeat=true"))
 	if b.between < atLeast {
 		t.Errorf("only %d of %d kills fell between commit and reply, want %d at least", b.between, kills, atLeast)
 	}
 }
 
-// strike kills once, looks at what the dead have left, and puts them back on
+// strike strikes once, looks at what the dead have left, and puts them back on
 // their feet.
 func (b *battle) strike(round int, w blow) {
 	b.t.Helper()
@@ -113,8 +113,8 @@ func (b *battle) strike(round int, w blow) {
 		b.daemon.start()
 	}
 	switch {
-	case w.term:
-		b.ends++
+	case !w.lmtpd && !w.maria:
+		b.others++
 	case fell:
 		b.between++
 	default:

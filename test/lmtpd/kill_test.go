@@ -40,8 +40,9 @@ type blow struct {
 	among int  // one of the first so many such moments, at random
 	cut   bool // what arrived at that moment never gets to its reader
 
-	lmtpd bool // who is killed
-	maria bool
+	// Who is killed. When nobody is, lmtpd lives on with what it remembers:
+	// it must not take a reply for read that never arrived.
+	lmtpd, maria bool
 	// term asks lmtpd to end, which is no kill: whoever is being served is
 	// served to the end, so no copy may be left without its reply.
 	term bool
@@ -61,6 +62,9 @@ var blows = []blow{
 	{name: "MariaDB, COMMIT just sent", maria: true, at: commits(atSent), among: 10},
 	{name: "both, the answer to COMMIT held", lmtpd: true, maria: true, at: commits(atAnswer), among: 10, cut: true},
 	{name: "lmtpd is asked to end", term: true, at: anywhere, among: 500},
+	{name: "nobody, but Postfix never gets the reply", at: goodReply(1), among: 20, cut: true},
+	{name: "nobody, but Postfix gets the first of several replies only", at: goodReply(2), among: 10, cut: true},
+	{name: "nobody, but lmtpd never gets the answer to COMMIT", at: commits(atAnswer), among: 10, cut: true},
 }
 
 // fileBlows are those for a store without a server.
@@ -69,6 +73,7 @@ var fileBlows = []blow{
 	{name: "lmtpd, it has the whole message", lmtpd: true, at: wholeMessage, among: 20},
 	{name: "lmtpd, after the first of several replies", lmtpd: true, at: goodReply(2), among: 10, cut: true},
 	{name: "lmtpd is asked to end", term: true, at: wholeMessage, among: 20},
+	{name: "nobody, but Postfix never gets the reply", at: goodReply(1), among: 20, cut: true},
 }
 
 func anywhere(m moment) bool     { return m.at == atStatement || m.at == atPacket }
