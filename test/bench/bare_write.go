@@ -19,6 +19,9 @@ type bareWriter struct {
 // max_allowed_packet of 16 MB even when quoting doubles them.
 const statementBytes = 6 << 20
 
+// preparedBytes is from where on a prepared statement is faster, as measured.
+const preparedBytes = 64 << 10
+
 // insert writes rows of so many columns with one statement.
 func (w *bareWriter) insert(verb, table string, width int, args []any) error {
 	if len(args) == 0 {
@@ -33,12 +36,31 @@ func (w *bareWriter) insertIDs(table string, width int, args []any) ([]uint64, e
 	if len(args) == 0 {
 		return nil, nil
 	}
-	rows, err := w.tx.Query("INSERT INTO "+table+" VALUES "+rowMarks(len(args)/width, width)+" RETURNING id", args...)
+	return scanIDs(w.tx.Query(insertQuery(table, width, args), args...))
+}
+
+// insertBlobs is insertIDs by a prepared statement. The driver then sends the
+// arguments as they are instead of quoting them into the statement, which
+// saves more than the two round trips cost, for both sides.
+func (w *bareWriter) insertBlobs(table string, width int, args []any) ([]uint64, error) {
+	s, err := w.tx.Prepare(insertQuery(table, width, args))
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return scanIDs(s.Query(args...))
+}
+
+func insertQuery(table string, width int, args []any) string {
+	return "INSERT INTO " + table + " VALUES " + rowMarks(len(args)/width, width) + " RETURNING id"
+}
+
+func scanIDs(rows *sql.Rows, err error) ([]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	ids := make([]uint64, 0, len(args)/width)
+	var ids []uint64
 	for rows.Next() {
 		var id uint64
 		if err := rows.Scan(&id); err != nil {
@@ -68,7 +90,11 @@ func (w *bareWriter) parts() error {
 	var ids []uint64
 	bytes := 0
 	flush := func() error {
-		some, err := w.insertIDs("dbmail_mimeparts (hash, data, size)", 3, fresh)
+		insert := w.insertIDs
+		if bytes > preparedBytes {
+			insert = w.insertBlobs
+		}
+		some, err := insert("dbmail_mimeparts (hash, data, size)", 3, fresh)
 		ids, fresh, bytes = append(ids, some...), fresh[:0], 0
 		return err
 	}
