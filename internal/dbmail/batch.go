@@ -105,9 +105,20 @@ func (b *batch) insertOne(query, idColumn string, rows int, args []any, got func
 }
 
 // run sends the statements and empties the batch.
+//
+// On MySQL the context is looked at here, not while the server works: to watch
+// it there, the driver wakes another goroutine for each statement, which costs
+// as much as the statement. A server that hangs is cut off by the connection's
+// own time-outs.
 func (b *batch) run(ctx context.Context) error {
 	items := b.items
 	b.items = nil
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b.d.multi {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for len(items) > 0 {
 		n, bytes := 0, 0
 		for n < len(items) && (n == 0 || b.d.multi && bytes+items[n].bytes <= 2*b.d.maxBytes) {

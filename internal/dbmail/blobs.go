@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // blobSet is what is known of a group's blobs: which are stored already, by
@@ -187,7 +190,7 @@ func (w *writer) insertBlobs(b *batch) (large []blobKey) {
 		if _, ok := w.blobs.stored[k]; ok {
 			continue
 		}
-		if k.size > w.s.d.maxBytes {
+		if k.size > w.s.d.inline {
 			large = append(large, k)
 			continue
 		}
@@ -221,18 +224,56 @@ func (w *writer) linkParts(b *batch) error {
 	return nil
 }
 
-// largeBlob inserts one blob through a prepared statement: the driver sends
-// it in pieces, unquoted, and holds one copy of it at most.
-func (w *writer) largeBlob(k blobKey, data []byte) (uint64, error) {
-	stmt, err := w.conn.PrepareContext(w.ctx, "INSERT INTO "+w.s.t.mimeparts+" (hash, data, size) VALUES (?, ?, ?)")
-	if err != nil {
-		return 0, err
+// largeBlob inserts one blob through a prepared statement: it is sent as it
+// is, unquoted, and the driver holds one copy of it at most. The statement
+// stays prepared on its connection.
+func (w *writer) largeBlob(k blobKey, data []byte) (id uint64, err error) {
+	err = w.conn.Raw(func(conn any) error {
+		stmt, err := w.s.prepared.get(w.ctx, conn, "INSERT INTO "+w.s.t.mimeparts+" (hash, data, size) VALUES (?, ?, ?)")
+		if err != nil {
+			return err
+		}
+		res, err := stmt.ExecContext(context.WithoutCancel(w.ctx), []driver.NamedValue{
+			{Ordinal: 1, Value: k.hash}, {Ordinal: 2, Value: data}, {Ordinal: 3, Value: int64(k.size)}})
+		if err != nil {
+			return err
+		}
+		last, err := res.LastInsertId()
+		id = uint64(last)
+		return err
+	})
+	return id, err
+}
+
+// statements are the statements that stay prepared, one on each connection.
+type statements struct {
+	mu sync.Mutex
+	on map[any]driver.StmtExecContext
+}
+
+func (p *statements) get(ctx context.Context, conn any, query string) (driver.StmtExecContext, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if stmt, ok := p.on[conn]; ok {
+		return stmt, nil
 	}
-	defer stmt.Close()
-	res, err := stmt.ExecContext(w.ctx, k.hash, data, len(data))
-	if err != nil {
-		return 0, err
+	preparer, ok := conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, errors.New("driver cannot prepare statements")
 	}
-	id, err := res.LastInsertId()
-	return uint64(id), err
+	stmt, err := preparer.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	exec, ok := stmt.(driver.StmtExecContext)
+	if !ok {
+		return nil, errors.New("driver cannot run prepared statements")
+	}
+	if p.on == nil || len(p.on) > 2*maxConnections {
+		// Most of these connections are closed by now; on one that is not,
+		// the statement is prepared once more.
+		p.on = map[any]driver.StmtExecContext{}
+	}
+	p.on[conn] = exec
+	return exec, nil
 }

@@ -21,6 +21,7 @@ type dialect struct {
 	// without case.
 	fold     func(expression string) string
 	maxVars  int // placeholders in one statement
+	inline   int // bytes of a blob that goes into a statement of many rows
 	maxBytes int // bytes of arguments in one statement
 }
 
@@ -37,6 +38,8 @@ func mysqlDialect(returning bool, maxPacket int) dialect {
 		// lower(a)=lower(b) is, and an index serves it.
 		fold:    func(expression string) string { return expression },
 		maxVars: 12000,
+		// Quoting and parsing a larger one costs more than a round trip.
+		inline: 24 << 10,
 		// Quoting may double what is sent.
 		maxBytes: min(1<<20, maxPacket/4),
 	}
@@ -50,6 +53,7 @@ func sqliteDialect() dialect {
 		ignore:    "INSERT OR IGNORE",
 		fold:      func(expression string) string { return "lower(" + expression + ")" },
 		maxVars:   12000,
+		inline:    1 << 20,
 		maxBytes:  4 << 20,
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 const (
 	dialTimeout    = 2 * time.Second  // a dead host costs no more than this
-	queryTimeout   = 30 * time.Second // a hung server fails a query after this
+	ioTimeout      = 60 * time.Second // a hung server fails a statement after this
 	maxConnections = 24
 )
 
@@ -182,7 +182,7 @@ func newConnector(dsn DSN, password string, maxPacket int) (*connector, error) {
 		cfg.InterpolateParams = true
 		cfg.MultiStatements = true // see batch
 		cfg.Timeout = dialTimeout
-		cfg.ReadTimeout, cfg.WriteTimeout = 2*queryTimeout, queryTimeout
+		cfg.ReadTimeout, cfg.WriteTimeout = ioTimeout, ioTimeout
 		cfg.MaxAllowedPacket = maxPacket
 		cfg.Logger = silent{}
 		hc, err := mysql.NewConnector(cfg)

@@ -67,13 +67,14 @@ type Store struct {
 	log   *slog.Logger
 	hash  hasher
 
-	limits  Limits
-	names   headerNames
-	hot     hotBlobs
-	marks   answered
-	groups  grouper
-	slot    slot
-	metrics *Metrics
+	limits   Limits
+	names    headerNames
+	hot      hotBlobs
+	marks    answered
+	groups   grouper
+	prepared statements
+	slot     slot
+	metrics  *Metrics
 }
 
 // Limits are what the server behind a store allows, learnt when it is opened.
