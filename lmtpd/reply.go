@@ -82,16 +82,9 @@ func (s *Settings) verdict(err error) *smtp.SMTPError {
 	return replyLater
 }
 
-// worse orders two replies for one recipient that stands for several: doubt
-// first (the client tries again, and what was stored is recognised), then
-// refusal, then success.
-func worse(a, b *smtp.SMTPError) *smtp.SMTPError {
-	if rank(b) > rank(a) {
-		return b
-	}
-	return a
-}
-
+// rank orders the replies for a recipient that stands for several, the
+// highest counts: doubt (the client tries again, and what was stored is
+// recognised), then refusal, then success.
 func rank(r *smtp.SMTPError) int {
 	switch {
 	case r == nil:
