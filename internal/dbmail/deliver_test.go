@@ -271,7 +271,7 @@ func TestQuotaAmongNeighbours(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s.writeGroup(group)
+		s.writeGroup(group, func() {})
 		stored, full := 0, 0
 		for _, j := range group {
 			switch {
@@ -302,7 +302,7 @@ func TestSameTwiceInOneGroup(t *testing.T) {
 			}
 			group = append(group, j)
 		}
-		s.writeGroup(group)
+		s.writeGroup(group, func() {})
 		repeats := 0
 		for _, j := range group {
 			if j.out[0].Err != nil {
@@ -351,7 +351,7 @@ func TestOldTextColumns(t *testing.T) {
 				}
 				group = append(group, j)
 			}
-			s.writeGroup(group)
+			s.writeGroup(group, func() {})
 			for i, j := range group {
 				if j.out[0].Err != nil {
 					t.Fatalf("message %d: %v", i, j.out[0].Err)
@@ -391,7 +391,7 @@ func TestIDsWithoutReturning(t *testing.T) {
 		}
 		group = append(group, j)
 	}
-	s.writeGroup(group)
+	s.writeGroup(group, func() {})
 	for i, j := range group {
 		for k := range users {
 			var b bytes.Buffer
@@ -429,7 +429,7 @@ func TestLockedUserHoldsUpNobodyElse(t *testing.T) {
 		}
 		group = append(group, j)
 	}
-	s.writeGroup(group)
+	s.writeGroup(group, func() {})
 	for i, j := range group {
 		if got := j.out[0].Err; (got != nil) != (i == 2) {
 			t.Errorf("message %d: %v", i, got)

@@ -14,6 +14,7 @@ import (
 // message waits for nothing and a crowd shares its commit.
 type grouper struct {
 	queue   chan *job
+	held    *job // taken from the queue, but too large for the group before
 	writers sync.WaitGroup
 
 	mu     sync.RWMutex // held shared while a job is handed over
@@ -60,52 +61,86 @@ func (g *grouper) submit(j *job) {
 
 // writeGroups is one writer: it ends when the queue is closed and empty.
 func (s *Store) writeGroups() {
-	var next *job // taken from the queue, but too large for the group before
 	for {
-		first := next
-		next = nil
-		if first == nil {
-			var ok bool
-			if first, ok = <-s.groups.queue; !ok {
-				return
-			}
+		leave := s.turn.take()
+		group := s.groups.next(s.opt.GroupLimit)
+		if group == nil {
+			leave()
+			return
 		}
-		group, bytes := []*job{first}, first.bytes
-	fill:
-		for len(group) < s.opt.GroupLimit && bytes < groupBytes {
-			select {
-			case j, ok := <-s.groups.queue:
-				if !ok {
-					break fill
-				}
-				if bytes+j.bytes > groupBytes {
-					next = j
-					break fill
-				}
-				group = append(group, j)
-				bytes += j.bytes
-			default:
-				break fill
-			}
-		}
-		s.writeGroup(group)
+		// A group that takes long waits for somebody's row, or is large: the
+		// next one goes on beside it.
+		t := time.AfterFunc(turnTime, leave)
+		s.writeGroup(group, leave)
+		t.Stop()
+		leave()
 		for _, j := range group {
 			close(j.done)
 		}
 	}
 }
 
-// writeGroup stores a group, and where the group as a whole will not go, each
+// next waits for a message and takes what has come with it; nil at the end.
+// Only the writer whose turn it is calls it.
+func (g *grouper) next(limit int) []*job {
+	first := g.held
+	g.held = nil
+	if first == nil {
+		var ok bool
+		if first, ok = <-g.queue; !ok {
+			return nil
+		}
+	}
+	group, bytes := []*job{first}, first.bytes
+	for len(group) < limit && bytes < groupBytes {
+		select {
+		case j, ok := <-g.queue:
+			if !ok {
+				return group
+			}
+			if bytes+j.bytes > groupBytes {
+				g.held = j // too large for this group
+				return group
+			}
+			group = append(group, j)
+			bytes += j.bytes
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// turn is whose turn it is among the writers. One group at a time is what
+// makes groups: while it is written, the next one gathers. More at the same
+// time were measured to be slower: smaller groups, and the same disk.
+type turn chan struct{}
+
+const (
+	turnTime = 100 * time.Millisecond
+	// A group of so many bytes keeps the disk busy at its COMMIT for longer
+	// than the next one needs to gather.
+	heavyGroup = 1 << 20
+)
+
+// take waits for the turn; leave passes it on, and may be called again.
+func (t turn) take() (leave func()) {
+	t <- struct{}{}
+	return sync.OnceFunc(func() { <-t })
+}
+
+// writeGroup stores a group, passing the turn on when it is only the disk that
+// is waited for; and where the group as a whole will not go, each
 // message apart, so that one bad message never fails its neighbours.
-func (s *Store) writeGroup(group []*job) {
+func (s *Store) writeGroup(group []*job, leave func()) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Deadline)
 	defer cancel()
-	err := s.attempt(ctx, group)
+	err := s.attempt(ctx, group, leave)
 	if err != nil && len(group) == 1 && classify(err) == faultData && !group[0].written {
 		s.log.Warn("the store's text columns refuse header values of a message; cached in ASCII", "why", err)
 		group[0].toASCII(s)
-		err = s.attempt(ctx, group)
+		err = s.attempt(ctx, group, leave)
 	}
 	if err != nil && len(group) > 1 && classify(err) != faultRetry {
 		s.metrics.GroupsSplit.Add(1)
@@ -140,36 +175,15 @@ func (s *Store) writeApart(group []*job) {
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			s.writeGroup([]*job{j})
+			s.writeGroup([]*job{j}, func() {})
 		})
 	}
 	all.Wait()
 }
 
-// slot lets one group at a time do its work in the database, while those
-// before it wait for the disk: so that what arrives meanwhile becomes one
-// group, not several small ones. It is no lock: who waits for longer than
-// slotWait, because the group before waits for somebody's row, goes on.
-type slot chan struct{}
-
-const slotWait = 20 * time.Millisecond
-
-// enter returns the function that leaves; it may be called twice.
-func (s slot) enter(ctx context.Context) (leave func()) {
-	t := time.NewTimer(slotWait)
-	defer t.Stop()
-	select {
-	case s <- struct{}{}:
-		return sync.OnceFunc(func() { <-s })
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return func() {}
-}
-
 // attempt runs the transaction until it is committed, until it fails for a
 // reason that another run would not cure, or until the deadline.
-func (s *Store) attempt(ctx context.Context, group []*job) error {
+func (s *Store) attempt(ctx context.Context, group []*job, leave func()) error {
 	var last error
 	for n := 0; ; n++ {
 		live := group[:0:0]
@@ -182,7 +196,7 @@ func (s *Store) attempt(ctx context.Context, group []*job) error {
 		if len(live) == 0 {
 			return nil
 		}
-		err := s.transact(ctx, live)
+		err := s.transact(ctx, live, leave)
 		if err == nil || classify(err) != faultRetry {
 			return err
 		}

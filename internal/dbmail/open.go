@@ -134,7 +134,7 @@ func (s *Store) openMySQL(ctx context.Context, dsn DSN) error {
 	s.db.SetConnMaxLifetime(10 * time.Minute)
 	s.write = s.db
 	if s.opt.Writers == 0 {
-		s.opt.Writers = 4
+		s.opt.Writers = 8
 	}
 	return s.learnCharset(ctx)
 }

@@ -29,7 +29,8 @@ type Options struct {
 	// same sender to the same user counts as a repeat. 0 is five days,
 	// which is Postfix's maximal_queue_lifetime.
 	RepeatWindow time.Duration
-	// Writers is how many groups are written at once. 0 chooses.
+	// Writers is how many groups may be written at once, when one takes
+	// long. 0 chooses.
 	Writers int
 	// GroupLimit bounds the messages of one transaction. 0 chooses.
 	GroupLimit int
@@ -73,7 +74,7 @@ type Store struct {
 	marks    answered
 	groups   grouper
 	prepared statements
-	slot     slot
+	turn     turn
 	metrics  *Metrics
 }
 
@@ -101,7 +102,7 @@ func Open(ctx context.Context, dsn DSN, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), slot: make(slot, 1), metrics: newMetrics()}
+	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), turn: make(turn, 1), metrics: newMetrics()}
 	switch dsn.Driver {
 	case "sqlite":
 		err = s.openSQLite(ctx, dsn)

@@ -13,9 +13,7 @@ import (
 // at all (a repeat, a full mailbox) ends the attempt: it gets its outcome, the
 // transaction is rolled back and the caller runs the rest again, so that no
 // rows without a message stay behind.
-func (s *Store) transact(ctx context.Context, group []*job) (err error) {
-	leave := s.slot.enter(ctx)
-	defer leave()
+func (s *Store) transact(ctx context.Context, group []*job, leave func()) (err error) {
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -33,7 +31,9 @@ func (s *Store) transact(ctx context.Context, group []*job) (err error) {
 	if err := w.lock(); err != nil {
 		return fmt.Errorf("link content, lock users and mailboxes: %w", err)
 	}
-	leave() // the next group prepares while this one waits for the disk
+	if groupSize(group) > heavyGroup {
+		leave()
+	}
 	if err := w.deliver(); err != nil {
 		// If COMMIT was among what failed, it may have happened. The next
 		// attempt sees it: it looks for earlier copies behind the same locks.
@@ -198,6 +198,14 @@ func (w *writer) deliver() error {
 	w.chargeQuota(b)
 	b.exec("COMMIT")
 	return b.run(w.ctx)
+}
+
+func groupSize(group []*job) int {
+	n := 0
+	for _, j := range group {
+		n += j.bytes
+	}
+	return n
 }
 
 // copies calls f for each target that still gets a copy.
