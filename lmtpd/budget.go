@@ -9,13 +9,14 @@ var errNoRoom = errors.New("messages in memory exceed the limit")
 
 // budget bounds the octets of all messages that are in memory at once.
 type budget struct {
-	limit int64
+	limit atomic.Int64
 	used  atomic.Int64
 }
 
-func (b *budget) take(n int64) error {
-	// A single message is let in however small the limit is.
-	if b.used.Add(n) > b.limit && b.used.Load() != n {
+// take asks for n more octets for a message that has own already. One that
+// is alone is let in however small the limit is.
+func (b *budget) take(n, own int64) error {
+	if used := b.used.Add(n); used > b.limit.Load() && used != own+n {
 		b.used.Add(-n)
 		return errNoRoom
 	}

@@ -166,6 +166,9 @@ func (c *Config) validate(f *daemon.Config) {
 	}
 	positive("max_message_size", int64(c.MaxMessageSize))
 	positive("max_memory", int64(c.MaxMemory))
+	if c.MaxMemory < c.MaxMessageSize {
+		f.Problem("max_memory", "is less than max_message_size: the largest messages would never find room; raise it")
+	}
 	positive("max_recipients", int64(c.MaxRecipients))
 	positive("max_connections", int64(c.MaxConnections))
 	positive("idle_timeout", int64(c.IdleTimeout))

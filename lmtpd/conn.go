@@ -2,6 +2,8 @@ package lmtpd
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -68,10 +70,10 @@ func (c *conn) Read(p []byte) (int, error) {
 		n, err := c.Conn.Read(c.space)
 		c.mu.Lock()
 		if err != nil {
-			c.failed = err
+			c.failed = c.failure(err)
 			c.watch = nil // the end of a connection is no command
 			if n == 0 {
-				return 0, err
+				return 0, c.failed
 			}
 		}
 		c.buf = c.space[:n]
@@ -86,12 +88,27 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.early = max(0, c.early-n)
 	}
 	if limit := c.limit(); limit > 0 && c.received > limit {
-		c.failed = errCommandTooLong
+		c.failed = c.failure(errCommandTooLong)
 		c.watch = nil
 		return 0, c.failed
 	}
 	return n, nil
 }
+
+// failure is what go-smtp is told of a failed read. It takes io.EOF inside a
+// chunk for the chunk's end, and shows other errors to the client as 554.
+func (c *conn) failure(err error) error {
+	switch {
+	case c.chunked:
+		return replyIncomplete
+	case err == io.EOF:
+		return errGone
+	}
+	return err
+}
+
+// errGone is the end of a connection; go-smtp ends quietly on net.ErrClosed.
+var errGone = fmt.Errorf("client closed the connection: %w", net.ErrClosed)
 
 // limit is how much may arrive before we have to reply; 0 is without limit.
 func (c *conn) limit() int64 {
@@ -112,8 +129,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.final > 0 {
 		if c.final--; c.final == 0 {
 			// What is here now was sent without having seen this reply.
-			c.early, c.arrived = len(c.buf)+pending(c.Conn), false
-			c.watch, c.proven = c.proven, nil
+			n, known := pending(c.Conn)
+			c.early, c.arrived = len(c.buf)+n, false
+			if c.watch, c.proven = c.proven, nil; !known {
+				c.watch = nil
+			}
 		}
 	}
 	c.mu.Unlock()

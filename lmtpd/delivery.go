@@ -15,6 +15,7 @@ import (
 // delivery is one message on its way: from DATA to the replies.
 type delivery struct {
 	s      *session
+	tx     transaction
 	m      *message.Message
 	raw    *message.Raw
 	digest [sha256.Size]byte
@@ -40,9 +41,9 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
 	defer cancel()
 
-	refused := make([]error, len(d.s.rcpts))
+	refused := make([]error, len(d.tx.rcpts))
 	hops := len(d.m.HeaderValues("Received")) > maxHops
-	for i, rc := range d.s.rcpts {
+	for i, rc := range d.tx.rcpts {
 		switch {
 		case hops:
 			refused[i] = errHops
@@ -53,14 +54,14 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 	d.choose(refused)
 	if len(d.targets) > 0 {
 		d.local = d.s.set.Store.Deliver(&dbmail.Delivery{
-			Message: d.m, Digest: d.digest, Sender: d.s.from, Received: d.start.UTC(), Targets: d.targets,
+			Message: d.m, Digest: d.digest, Sender: d.tx.from, Received: d.start.UTC(), Targets: d.targets,
 		})
 	}
 	d.forward(ctx, refused)
 
-	replies = make([]*smtp.SMTPError, len(d.s.rcpts))
-	why := make([]error, len(d.s.rcpts))
-	for i, rc := range d.s.rcpts {
+	replies = make([]*smtp.SMTPError, len(d.tx.rcpts))
+	why := make([]error, len(d.tx.rcpts))
+	for i, rc := range d.tx.rcpts {
 		consider := func(err error) {
 			if v := d.s.set.verdict(err); rank(v) > rank(replies[i]) {
 				replies[i], why[i] = v, err
@@ -84,7 +85,7 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 // recipient that reaches it.
 func (d *delivery) choose(refused []error) {
 	d.at = map[uint64]int{}
-	for i, rc := range d.s.rcpts {
+	for i, rc := range d.tx.rcpts {
 		if refused[i] != nil {
 			continue
 		}
@@ -110,7 +111,7 @@ func (d *delivery) wasHere(address string) bool {
 // forward sends the message on, once to each address.
 func (d *delivery) forward(ctx context.Context, refused []error) {
 	d.remote = map[string]error{}
-	for i, rc := range d.s.rcpts {
+	for i, rc := range d.tx.rcpts {
 		if refused[i] != nil {
 			continue
 		}
@@ -119,7 +120,7 @@ func (d *delivery) forward(ctx context.Context, refused []error) {
 			if _, ok := d.remote[f]; ok {
 				continue
 			}
-			mark := dbmail.ForwardMark(d.s.from, f, d.digest)
+			mark := dbmail.ForwardMark(d.tx.from, f, d.digest)
 			switch done, err := d.s.set.Store.Forwarded(ctx, mark); {
 			case err != nil:
 				d.remote[f] = err
@@ -134,14 +135,14 @@ func (d *delivery) forward(ctx context.Context, refused []error) {
 			continue
 		}
 		results := d.s.set.Smarthost.Send(ctx, Outgoing{
-			Sender: d.s.from, Recipients: to, For: rc.address, Body: d.raw.Data, UTF8: d.s.opts.UTF8,
+			Sender: d.tx.from, Recipients: to, For: rc.address, Body: d.raw.Data, UTF8: d.tx.opts.UTF8,
 		})
 		for k, f := range to {
 			d.remote[f] = results[k]
 			if results[k] != nil {
 				continue
 			}
-			if err := d.s.set.Store.RecordForward(ctx, dbmail.ForwardMark(d.s.from, f, d.digest)); err != nil {
+			if err := d.s.set.Store.RecordForward(ctx, dbmail.ForwardMark(d.tx.from, f, d.digest)); err != nil {
 				// The smarthost has it. Only a repeat would now send it twice.
 				d.s.log.Warn("forward not recorded", "rcpt", rc.address, "to", f, "why", err)
 			}
@@ -155,7 +156,7 @@ func (d *delivery) forward(ctx context.Context, refused []error) {
 func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
 	unread := map[dbmail.Mark]bool{}
 	var all []dbmail.Mark
-	for i, rc := range d.s.rcpts {
+	for i, rc := range d.tx.rcpts {
 		if refused[i] != nil {
 			continue
 		}
@@ -166,10 +167,10 @@ func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
 			all = append(all, m)
 		}
 		for _, u := range rc.is.Users {
-			note(dbmail.NewMark(d.s.from, u.ID, d.digest))
+			note(dbmail.NewMark(d.tx.from, u.ID, d.digest))
 		}
 		for _, f := range rc.is.Forwards {
-			note(dbmail.ForwardMark(d.s.from, f, d.digest))
+			note(dbmail.ForwardMark(d.tx.from, f, d.digest))
 		}
 	}
 	var read []dbmail.Mark
@@ -190,7 +191,7 @@ func (d *delivery) report(rc recipient, v *smtp.SMTPError, why error) {
 	d.s.set.Metrics.recipient(stageData, v)
 	args := []any{
 		"stage", "data", "queue_id", queueID(d.m.HeaderValues("Received")), "message_id", first(d.m.HeaderValues("Message-ID")),
-		"sender", d.s.from, "rcpt", rc.address, "size", d.m.Size, "ms", time.Since(d.start).Milliseconds(),
+		"sender", d.tx.from, "rcpt", rc.address, "size", d.m.Size, "ms", time.Since(d.start).Milliseconds(),
 	}
 	if d.m.Unsplit {
 		args = append(args, "unsplit", true)

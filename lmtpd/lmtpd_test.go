@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gatepost/internal/daemon"
 	"gatepost/internal/dbmail"
 	"gatepost/internal/testbed"
 	"gatepost/schema"
@@ -116,7 +117,7 @@ func benchOn(t *testing.T, store *dbmail.Store, change func(*Settings)) *bench {
 	}
 	b.addr = l.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- b.srv.Serve(l) }()
+	go func() { done <- b.srv.Serve(daemon.Guard(l, daemon.GuardOptions{})) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -27,6 +27,7 @@ var (
 	replyForward     = reply(550, 5, 1, 1, "an address that this one forwards to was refused")
 	replyLater       = reply(451, 4, 3, 0, "temporary failure, try again later")
 	replyNoRoom      = reply(452, 4, 3, 1, "too many messages at once, try again later")
+	replyNested      = reply(503, 5, 5, 1, "sender was given already; RSET first")
 	replyTLS         = reply(530, 5, 7, 0, "issue STARTTLS first")
 	replyIncomplete  = reply(451, 4, 4, 2, "message was not received completely")
 	replyNoSmarthost = reply(451, 4, 3, 5, "forwarding is not configured")

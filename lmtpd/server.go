@@ -92,7 +92,7 @@ func NewServer(s *Settings) *Server {
 // the last connection with the settings before is gone, after which their
 // store may be closed.
 func (srv *Server) Apply(s *Settings) (wait func()) {
-	srv.budget.limit = s.MaxMemory
+	srv.budget.limit.Store(s.MaxMemory)
 	g := &generation{settings: s, in: newHandover()}
 	b := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		if g.settings.Store == nil {
@@ -117,7 +117,10 @@ func (srv *Server) Apply(s *Settings) (wait func()) {
 			s.Log.Error("connections are not served any more", "why", err)
 		}
 	}()
+	// Under the lock, so that no connection is on its way to the old one.
+	srv.mu.Lock()
 	old := srv.current.Swap(g)
+	srv.mu.Unlock()
 	return func() {
 		if old != nil {
 			old.sessions.Wait()

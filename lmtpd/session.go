@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -27,6 +28,12 @@ type session struct {
 	tls    bool
 	log    *slog.Logger
 
+	mu sync.Mutex // BDAT reads a message beside the commands that may reset it
+	tx transaction
+}
+
+// transaction is what MAIL and RCPT have said.
+type transaction struct {
 	from  string
 	opts  smtp.MailOptions
 	rcpts []recipient
@@ -70,7 +77,12 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 	if s.set.RequireTLS && !s.tls {
 		return replyTLS
 	}
-	s.from, s.opts, s.rcpts = from, *opts, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tx.rcpts) > 0 {
+		return replyNested // go-smtp would mix the recipients of both
+	}
+	s.tx = transaction{from: from, opts: *opts}
 	return nil
 }
 
@@ -91,10 +103,12 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if err != nil {
 		v := s.set.verdict(err)
 		s.set.Metrics.recipient(stageRcpt, v)
-		s.log.Info(decision(v), "stage", "rcpt", "sender", s.from, "rcpt", to, "code", v.Code, "why", err)
+		s.log.Info(decision(v), "stage", "rcpt", "sender", s.envelope().from, "rcpt", to, "code", v.Code, "why", err)
 		return v
 	}
-	s.rcpts = append(s.rcpts, recipient{to, r})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tx.rcpts = append(s.tx.rcpts, recipient{to, r})
 	return nil
 }
 
@@ -110,6 +124,13 @@ func allFull(users []dbmail.User) bool {
 // Data implements smtp.Session; an LMTP server gets LMTPData instead.
 func (s *session) Data(io.Reader) error { return replyLater }
 
+// envelope gives the transaction as it stands.
+func (s *session) envelope() transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tx
+}
+
 // LMTPData implements smtp.LMTPSession.
 func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error) {
 	defer func() {
@@ -122,10 +143,15 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 	_, chunked := r.(*io.PipeReader)
 	if s.conn != nil {
 		s.conn.startContent(chunked)
-		defer s.conn.endContent()
 	}
-	replies, proven, readErr := s.receive(r)
+	tx := s.envelope()
+	replies, proven, readErr := s.receive(tx, r)
 	if readErr != nil {
+		if chunked {
+			// go-smtp gives one reply, and none for the other recipients,
+			// unless all chunks are taken.
+			_, _ = io.Copy(io.Discard, contentReader{r, s.conn})
+		}
 		return readErr
 	}
 	if s.conn != nil && proven != nil {
@@ -135,43 +161,50 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 		if v == nil {
 			v = replyDelivered
 		}
-		status.SetStatus(s.rcpts[i].address, v)
+		status.SetStatus(tx.rcpts[i].address, v)
 	}
-	return nil
+	return replyLater // for a recipient without a status: there is none
 }
 
 // receive reads and delivers a message and gives each recipient's reply and
 // what to do when the client has read them, or one error for all.
-func (s *session) receive(r io.Reader) (replies []*smtp.SMTPError, proven func(), err error) {
+func (s *session) receive(tx transaction, r io.Reader) (replies []*smtp.SMTPError, proven func(), err error) {
 	start := time.Now()
 	limit := s.set.sizeLimit()
 	counted := &countingReader{r: r, s: s}
 	defer func() { s.budget.give(counted.taken) }()
-	raw, err := message.ReadRaw(counted, limit, min(s.opts.Size, limit))
+	raw, err := message.ReadRaw(counted, limit, min(tx.opts.Size, limit))
 	if err != nil {
 		v := s.set.verdict(err)
 		if v == replyLater {
 			v = replyIncomplete
 		}
-		for _, rc := range s.rcpts {
+		for _, rc := range tx.rcpts {
 			s.set.Metrics.recipient(stageData, v)
-			s.log.Info(decision(v), "stage", "data", "sender", s.from, "rcpt", rc.address, "code", v.Code, "why", err)
+			s.log.Info(decision(v), "stage", "data", "sender", tx.from, "rcpt", rc.address, "code", v.Code, "why", err)
 		}
 		return nil, nil, v
 	}
 	digest := sha256.Sum256(raw.Data)
 	m := message.Split(raw, message.Options{
-		Sender: s.from, Received: start.UTC(), Cached: s.set.Store.CachedHeader, DefaultCharset: s.set.Charset,
+		Sender: tx.from, Received: start.UTC(), Cached: s.set.Store.CachedHeader, DefaultCharset: s.set.Charset,
 	})
 	s.set.Metrics.message(m)
-	d := &delivery{s: s, m: m, raw: raw, digest: digest, start: start}
+	d := &delivery{s: s, tx: tx, m: m, raw: raw, digest: digest, start: start}
 	replies, proven = d.run()
 	return replies, proven, nil
 }
 
-// Reset implements smtp.Session: go-smtp calls it after RSET, and after the
-// last final reply was written.
-func (s *session) Reset() { s.from, s.rcpts = "", nil }
+// Reset implements smtp.Session: go-smtp calls it after RSET, and when a
+// message was taken to its end and the last reply was written.
+func (s *session) Reset() {
+	s.mu.Lock()
+	s.tx = transaction{}
+	s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.endContent()
+	}
+}
 
 // Logout implements smtp.Session.
 func (s *session) Logout() error {
@@ -181,8 +214,21 @@ func (s *session) Logout() error {
 	return nil
 }
 
-// countingReader tells the connection what was taken as content, and charges
-// it to the memory budget.
+// contentReader tells the connection what was taken as content.
+type contentReader struct {
+	r    io.Reader
+	conn *conn
+}
+
+func (c contentReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.conn != nil {
+		c.conn.took(n)
+	}
+	return n, err
+}
+
+// countingReader charges what is read to the memory budget.
 type countingReader struct {
 	r     io.Reader
 	s     *session
@@ -191,14 +237,11 @@ type countingReader struct {
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
+	n, err := contentReader{c.r, c.s.conn}.Read(p)
 	c.n += int64(n)
-	if c.s.conn != nil {
-		c.s.conn.took(n)
-	}
 	const step = 1 << 20
 	if c.n > c.taken {
-		if e := c.s.budget.take(step); e != nil {
+		if e := c.s.budget.take(step, c.taken); e != nil {
 			return n, e
 		}
 		c.taken += step

@@ -313,3 +313,57 @@ func TestNoStoreYet(t *testing.T) {
 	c = b.dial()
 	c.send("LHLO x", "250")
 }
+
+// A second MAIL without RSET is refused: go-smtp would keep the recipients of
+// the first, and answer for them what nobody has decided.
+func TestNestedMail(t *testing.T) {
+	b := newBench(t, nil)
+	c := b.dial()
+	c.send("LHLO x", "250")
+	c.begin("a@b.test", "alice@example.org")
+	c.send("MAIL FROM:<other@b.test>", "503 5.5.1")
+	c.send("RCPT TO:<bob@example.org>", "250")
+	for _, r := range c.message(sample(1), 2) {
+		if !strings.HasPrefix(r, "250") {
+			t.Errorf("reply %q", r)
+		}
+	}
+	if a, o := len(b.list("alice", "")), len(b.list("bob", "")); a != 1 || o != 1 {
+		t.Errorf("alice has %d, bob %d", a, o)
+	}
+}
+
+// A connection that breaks inside a chunk has not sent a whole message.
+func TestBrokenChunk(t *testing.T) {
+	b := newBench(t, nil)
+	c := b.dial()
+	c.send("LHLO x", "250")
+	c.begin("a@b.test", "alice@example.org")
+	c.raw("BDAT 5000 LAST\r\nFrom: a@b.test\r\n\r\nonly the beginning\r\n")
+	c.c.Close()
+	c = b.dial()
+	c.send("LHLO x", "250")
+	c.begin("a@b.test", "alice@example.org")
+	c.message(sample(1), 1)
+	if mails := b.list("alice", ""); len(mails) != 1 || !strings.Contains(mails[0], "number 1") {
+		t.Errorf("alice has %q", mails)
+	}
+}
+
+// A refusal while content is still coming takes that content to its end.
+func TestRefusalTakesTheRest(t *testing.T) {
+	b := newBench(t, nil)
+	rest := strings.Repeat("0123456789\n", 100<<10)
+	c := b.dial()
+	c.send("LHLO x", "250")
+	c.begin("a@b.test", "alice@example.org")
+	if r := c.message(sample(1)+"a\x00b\n"+rest, 1); !strings.HasPrefix(r[0], "550 5.6.0") {
+		t.Errorf("reply %q", r)
+	}
+	c.begin("a@b.test", "alice@example.org", "bob@example.org")
+	text := "From: a@b.test\r\n\r\na\x00b\r\n" + rest
+	c.raw("BDAT " + itoa(len(text)) + " LAST\r\n" + text)
+	c.expect("550 5.6.0 <alice@example.org>")
+	c.expect("550 5.6.0 <bob@example.org>")
+	c.send("NOOP", "250")
+}

@@ -111,8 +111,9 @@ func (s *service) listen(ctx context.Context, failed chan<- error) error {
 			return fmt.Errorf("listen on %s: %w", text, err)
 		}
 		s.log.Info("listening", "address", realAddress(l))
+		guarded := daemon.Guard(l, s.config.Guard())
 		go func() {
-			if err := s.server.Serve(daemon.Guard(l, s.config.Guard())); !errors.Is(err, lmtpd.ErrServerClosed) {
+			if err := s.server.Serve(guarded); !errors.Is(err, lmtpd.ErrServerClosed) {
 				failed <- err
 			}
 		}()
@@ -141,9 +142,7 @@ func (s *service) listen(ctx context.Context, failed chan<- error) error {
 // come back later, and /readyz says so.
 func (s *service) openStore(ctx context.Context) {
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		s.mu.Lock()
 		err := s.tryOpen(ctx)
-		s.mu.Unlock()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -156,29 +155,40 @@ func (s *service) openStore(ctx context.Context) {
 	}
 }
 
+// errChanged is a reload while the store was being opened.
+var errChanged = errors.New("the configuration has changed meanwhile")
+
 func (s *service) tryOpen(ctx context.Context) error {
-	if s.store.Load() != nil {
-		return nil
-	}
-	store, err := s.config.OpenStore(ctx, s.log)
+	s.mu.Lock()
+	config := s.config
+	s.mu.Unlock()
+	// Not under the lock: a server that hangs must hold up neither a reload
+	// nor a stop.
+	store, err := config.OpenStore(ctx, s.log)
 	if err != nil {
 		return err
+	}
+	for _, w := range store.Limits().Warnings {
+		s.log.Warn("store", "why", w)
+	}
+	if findings, err := store.Findings(ctx, config.Smarthost.Address != ""); err == nil {
+		for _, f := range findings {
+			s.log.Warn("store differs", "finding", f.Name, "why", f.What)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !config.SameStore(&s.config) {
+		store.Close()
+		return errChanged
 	}
 	settings, err := s.config.Settings(store, s.certs, s.log, s.counts)
 	if err != nil {
 		store.Close()
 		return err
 	}
-	for _, w := range store.Limits().Warnings {
-		s.log.Warn("store", "why", w)
-	}
-	if findings, err := store.Findings(ctx, s.config.Smarthost.Address != ""); err == nil {
-		for _, f := range findings {
-			s.log.Warn("store differs", "finding", f.Name, "why", f.What)
-		}
-	}
 	s.store.Store(store)
-	s.server.Apply(settings)
+	go s.server.Apply(settings)()
 	s.log.Info("store is open", "server", store.Limits().Version, "max_part", store.Limits().MaxPart)
 	return nil
 }

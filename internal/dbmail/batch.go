@@ -121,7 +121,7 @@ func (b *batch) run(ctx context.Context) error {
 	}
 	for len(items) > 0 {
 		n, bytes := 0, 0
-		for n < len(items) && (n == 0 || b.d.multi && bytes+items[n].bytes <= 2*b.d.maxBytes) {
+		for n < len(items) && (n == 0 || b.d.multi && bytes+items[n].bytes <= b.d.maxBytes) {
 			bytes += items[n].bytes
 			n++
 		}

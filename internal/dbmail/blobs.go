@@ -74,7 +74,7 @@ const compareInline = 64 << 10
 
 // compareBlobs keeps the candidates whose content is the same. The one with
 // the lowest id wins, as it would for DBMail's LIMIT 1.
-func (s *Store) compareBlobs(ctx context.Context, on runner, set *blobSet) error {
+func (s *Store) compareBlobs(ctx context.Context, on *sql.Conn, set *blobSet) error {
 	keys := map[uint64]blobKey{}
 	var fetch []uint64
 	for _, c := range set.candidates {
@@ -88,7 +88,7 @@ func (s *Store) compareBlobs(ctx context.Context, on runner, set *blobSet) error
 			fetch = append(fetch, c.id)
 			keys[c.id] = c.key
 		default:
-			same, err := s.sameBlob(ctx, c.id, set.data[c.key])
+			same, err := s.sameBlob(ctx, on, c.id, set.data[c.key])
 			if err != nil {
 				return err
 			}
@@ -125,8 +125,8 @@ func (s *Store) compareBlobs(ctx context.Context, on runner, set *blobSet) error
 
 // sameBlob compares a large part with a stored one on the server, through a
 // prepared statement, which sends it as it is.
-func (s *Store) sameBlob(ctx context.Context, id uint64, data []byte) (bool, error) {
-	stmt, err := s.db.PrepareContext(ctx, "SELECT count(*) FROM "+s.t.mimeparts+" WHERE id = ? AND data = ?")
+func (s *Store) sameBlob(ctx context.Context, on *sql.Conn, id uint64, data []byte) (bool, error) {
+	stmt, err := on.PrepareContext(ctx, "SELECT count(*) FROM "+s.t.mimeparts+" WHERE id = ? AND data = ?")
 	if err != nil {
 		return false, err
 	}
@@ -242,6 +242,9 @@ func (w *writer) largeBlob(k blobKey, data []byte) (id uint64, err error) {
 		id = uint64(last)
 		return err
 	})
+	if err != nil && classify(err) == faultTooBig {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
 	return id, err
 }
 

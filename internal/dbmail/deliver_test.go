@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"gatepost/internal/message"
 )
 
 func TestDeliverOne(t *testing.T) {
@@ -271,7 +273,7 @@ func TestQuotaAmongNeighbours(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s.writeGroup(group, func() {})
+		writeAll(s, group)
 		stored, full := 0, 0
 		for _, j := range group {
 			switch {
@@ -302,7 +304,7 @@ func TestSameTwiceInOneGroup(t *testing.T) {
 			}
 			group = append(group, j)
 		}
-		s.writeGroup(group, func() {})
+		writeAll(s, group)
 		repeats := 0
 		for _, j := range group {
 			if j.out[0].Err != nil {
@@ -351,7 +353,7 @@ func TestOldTextColumns(t *testing.T) {
 				}
 				group = append(group, j)
 			}
-			s.writeGroup(group, func() {})
+			writeAll(s, group)
 			for i, j := range group {
 				if j.out[0].Err != nil {
 					t.Fatalf("message %d: %v", i, j.out[0].Err)
@@ -391,7 +393,7 @@ func TestIDsWithoutReturning(t *testing.T) {
 		}
 		group = append(group, j)
 	}
-	s.writeGroup(group, func() {})
+	writeAll(s, group)
 	for i, j := range group {
 		for k := range users {
 			var b bytes.Buffer
@@ -429,7 +431,7 @@ func TestLockedUserHoldsUpNobodyElse(t *testing.T) {
 		}
 		group = append(group, j)
 	}
-	s.writeGroup(group, func() {})
+	writeAll(s, group)
 	for i, j := range group {
 		if got := j.out[0].Err; (got != nil) != (i == 2) {
 			t.Errorf("message %d: %v", i, got)
@@ -440,4 +442,76 @@ func TestLockedUserHoldsUpNobodyElse(t *testing.T) {
 	}
 	mustDeliver(t, s, mail(plain(2), "a@b.test", alice))
 	clean(t, s)
+}
+
+// writeAll writes a group and waits until every outcome is final.
+func writeAll(s *Store, group []*job) {
+	s.writeGroup(group, func() {})
+	for _, j := range group {
+		<-j.done
+	}
+}
+
+// dbmail-util removes header names that no message uses; we remember them.
+func TestHeaderNameCleanedAway(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		alice := addUser(t, s, "alice", 0)
+		if _, err := s.write.Exec("DELETE FROM dbmail_headername WHERE headername = 'bcc'"); err != nil {
+			t.Fatal(err)
+		}
+		mustDeliver(t, s, mail("Bcc: bob@example.org\n"+plain(1), "a@b.test", alice))
+		if n := count(t, s, "SELECT count(*) FROM dbmail_header h JOIN dbmail_headername n ON n.id = h.headername_id WHERE n.headername = 'bcc'"); n != 1 {
+			t.Errorf("%d bcc headers", n)
+		}
+		clean(t, s)
+	})
+}
+
+// New header names are added where that is asked for.
+func TestAllHeadersCached(t *testing.T) {
+	for kind, s := range map[string]*Store{
+		"sqlite":  sqliteStore(t, Options{CacheAllHeaders: true}),
+		"mariadb": mariaStore(t, Options{CacheAllHeaders: true}),
+	} {
+		alice := addUser(t, s, "alice", 0)
+		d := mail(plain(1), "a@b.test", alice)
+		raw, err := message.ReadRaw(strings.NewReader("X-New: one\r\n"+strings.ReplaceAll(plain(1), "\n", "\r\n")), 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Message = message.Split(raw, message.Options{Sender: "a@b.test", Received: d.Received, Cached: s.CachedHeader})
+		mustDeliver(t, s, d)
+		if n := count(t, s, "SELECT count(*) FROM dbmail_headername WHERE headername IN ('x-new', 'message-id')"); n != 2 {
+			t.Errorf("%s: %d of 2 new names", kind, n)
+		}
+		clean(t, s)
+	}
+}
+
+// A copy whose COMMIT was not answered is found again also when the client is
+// known to have read the answer to an earlier one.
+func TestLostCommitOfADeliberateRepeat(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		alice := addUser(t, s, "alice", 0)
+		d := mail(plain(1), "a@b.test", alice)
+		mustDeliver(t, s, d)
+		s.Answered([]Mark{NewMark("a@b.test", alice, d.Digest)})
+		j, err := s.newJob(mail(plain(1), "a@b.test", alice))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		if err := s.attempt(ctx, []*job{j}, func() {}); err != nil {
+			t.Fatal(err)
+		}
+		// As if the answer had been lost: the same job again.
+		s.Answered(j.marks)
+		j.written, j.done = false, make(chan struct{})
+		if err := s.attempt(ctx, []*job{j}, func() {}); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, s, "SELECT count(*) FROM dbmail_messages"); n != 2 || !j.out[0].Repeat {
+			t.Errorf("%d messages, want 2; %+v", n, j.out[0])
+		}
+	})
 }

@@ -65,16 +65,19 @@ func (m Mark) uniqueID() string {
 // job is a Delivery made ready to be written: all that can be computed
 // outside the transaction.
 type job struct {
-	d       *Delivery
-	blobs   []blobKey // parallel to d.Message.Parts
-	values  []headerValue
-	marks   []Mark // parallel to d.Targets
-	out     []Outcome
-	bytes   int
-	refs    []string
-	env     string
-	done    chan struct{}
-	written bool // all outcomes are final
+	d        *Delivery
+	blobs    []blobKey // parallel to d.Message.Parts
+	values   []headerValue
+	marks    []Mark   // parallel to d.Targets
+	unique   []string // unique_id of each copy, the same in all attempts
+	out      []Outcome
+	bytes    int
+	refs     []string
+	env      string
+	until    time.Time // when to give up
+	attempts int       // transactions that were begun for it
+	written  bool      // all outcomes are final
+	done     chan struct{}
 }
 
 // blobKey finds a blob: by content, for which hash and size stand.
@@ -92,7 +95,7 @@ type headerValue struct {
 
 func (s *Store) newJob(d *Delivery) (*job, error) {
 	j := &job{
-		d: d, done: make(chan struct{}), env: s.text(d.Message.Envelope),
+		d: d, done: make(chan struct{}), until: time.Now().Add(s.opt.Deadline), env: s.text(d.Message.Envelope),
 		out:   make([]Outcome, len(d.Targets)),
 		marks: make([]Mark, len(d.Targets)),
 		blobs: make([]blobKey, len(d.Message.Parts)),
@@ -119,6 +122,7 @@ func (s *Store) newJob(d *Delivery) (*job, error) {
 	}
 	for i, t := range d.Targets {
 		j.marks[i] = NewMark(d.Sender, t.UserID, d.Digest)
+		j.unique = append(j.unique, j.marks[i].uniqueID())
 	}
 	return j, nil
 }
@@ -165,9 +169,9 @@ func (j *job) toASCII(s *Store) {
 
 // Deliver stores a message for its targets and returns when every copy is on
 // disk or proven impossible, or when the store cannot tell, which it says
-// after Options.Deadline at the latest. It does not end earlier: once handed
-// over, a message may be committed at any moment. The outcomes are parallel to
-// d.Targets.
+// after Options.Deadline and the attempt that is then under way. It does not
+// end earlier: once handed over, a message may be committed at any moment. The
+// outcomes are parallel to d.Targets.
 func (s *Store) Deliver(d *Delivery) []Outcome {
 	j, err := s.newJob(d)
 	if err != nil {
@@ -187,5 +191,13 @@ func (j *job) fail(err error) {
 	for i := range j.out {
 		j.out[i] = Outcome{Err: err}
 	}
-	j.written = true
+	j.settle()
+}
+
+// settle says that the outcomes are final.
+func (j *job) settle() {
+	if !j.written {
+		j.written = true
+		close(j.done)
+	}
 }

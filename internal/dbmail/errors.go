@@ -66,6 +66,7 @@ const (
 	erNoReferencedRow    = 1452 // the row that we link was deleted meanwhile
 	erConnectionKilled   = 1927
 	erReadOnlyTx         = 1792
+	erNoReferencedRow2   = 1216
 	erLongDataTooLarge   = 1105 // "Parameter of prepared statement … longer than 'max_allowed_packet'"
 	erDiskFull           = 1021
 	erRecordFileFull     = 1114
@@ -81,7 +82,7 @@ func classify(err error) fault {
 	var my *mysql.MySQLError
 	if errors.As(err, &my) {
 		switch my.Number {
-		case erLockDeadlock, erLockWait, erDupEntry, erNoReferencedRow, erUnknownCom, erServerShutdown,
+		case erLockDeadlock, erLockWait, erDupEntry, erNoReferencedRow, erNoReferencedRow2, erUnknownCom, erServerShutdown,
 			erConnectionKilled, erQueryInterrupted, erOptionPrevents, erReadOnlyTx, erConCount,
 			erTooManyConnections, erCheckRead, erStatementTimeout, erDiskFull, erRecordFileFull, erBadDB:
 			return faultRetry
@@ -128,8 +129,11 @@ func classify(err error) fault {
 // there any more inside it; the next attempt reads afresh.
 var errRowsGone = errors.New("rows changed since they were read")
 
+// errInternal is a panic of ours while a group was written.
+var errInternal = errors.New("internal error")
+
 // errApart is a group in which what becomes of one message depends on another:
-// its messages are written one after the other.
+// its messages are written apart, where the users' locks put them in order.
 var errApart = errors.New("messages of one group depend on each other")
 
 // errNotTogether wraps an error that kept coming back for a whole group; its
@@ -166,7 +170,7 @@ func isLockWait(err error) bool {
 func refusesRow(err error) bool {
 	var my *mysql.MySQLError
 	if errors.As(err, &my) {
-		return my.Number == erDupEntry || my.Number == erNoReferencedRow
+		return my.Number == erDupEntry || my.Number == erNoReferencedRow || my.Number == erNoReferencedRow2
 	}
 	var lite *sqlite.Error
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT

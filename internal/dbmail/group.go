@@ -16,6 +16,8 @@ type grouper struct {
 	queue   chan *job
 	held    *job // taken from the queue, but too large for the group before
 	writers sync.WaitGroup
+	apart   sync.WaitGroup // messages that are written by themselves
+	places  chan struct{}  // of those, how many at a time
 
 	mu     sync.RWMutex // held shared while a job is handed over
 	closed bool
@@ -27,6 +29,7 @@ const groupBytes = 4 << 20
 
 func (g *grouper) start(s *Store) {
 	g.queue = make(chan *job, 4*s.opt.GroupLimit)
+	g.places = make(chan struct{}, 4)
 	for range s.opt.Writers {
 		g.writers.Add(1)
 		go func() {
@@ -46,6 +49,7 @@ func (g *grouper) stop() {
 	close(g.queue)
 	g.mu.Unlock()
 	g.writers.Wait()
+	g.apart.Wait()
 }
 
 func (g *grouper) submit(j *job) {
@@ -53,7 +57,6 @@ func (g *grouper) submit(j *job) {
 	defer g.mu.RUnlock()
 	if g.closed {
 		j.fail(ErrClosed)
-		close(j.done)
 		return
 	}
 	g.queue <- j
@@ -74,9 +77,6 @@ func (s *Store) writeGroups() {
 		s.writeGroup(group, leave)
 		t.Stop()
 		leave()
-		for _, j := range group {
-			close(j.done)
-		}
 	}
 }
 
@@ -134,13 +134,23 @@ func (t turn) take() (leave func()) {
 // message apart, so that one bad message never fails its neighbours.
 func (s *Store) writeGroup(group []*job, leave func()) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Deadline)
+	until := group[0].until
+	for _, j := range group {
+		if j.until.Before(until) {
+			until = j.until
+		}
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	err := s.attempt(ctx, group, leave)
-	if err != nil && len(group) == 1 && classify(err) == faultData && !group[0].written {
-		s.log.Warn("the store's text columns refuse header values of a message; cached in ASCII", "why", err)
-		group[0].toASCII(s)
-		err = s.attempt(ctx, group, leave)
+	if err != nil && len(group) == 1 && !group[0].written {
+		// Nothing of the message itself is in question, only its cached
+		// texts: they are too long or of a charset that a column refuses.
+		if f := classify(err); f == faultData || f == faultTooBig && !errors.Is(err, ErrTooLarge) {
+			s.log.Warn("the store refuses header values of a message; cached in ASCII, shortened", "why", err)
+			group[0].toASCII(s)
+			err = s.attempt(ctx, group, leave)
+		}
 	}
 	if err != nil && len(group) > 1 && classify(err) != faultRetry {
 		s.metrics.GroupsSplit.Add(1)
@@ -148,37 +158,27 @@ func (s *Store) writeGroup(group []*job, leave func()) {
 		return
 	}
 	for _, j := range group {
-		if j.written {
-			continue
-		}
-		switch {
-		case err == nil:
-			j.written = true
-		case classify(err) == faultTooBig:
-			j.fail(errors.Join(ErrTooLarge, err))
-		default:
+		if !j.written {
 			j.fail(err)
 		}
 	}
 	s.metrics.observe(len(group), time.Since(start), err)
 }
 
-// writeApart writes each message of a group by itself, some at a time: one may
-// wait for a lock that somebody holds for long.
+// writeApart writes each message of a group by itself, some at a time, beside
+// the writers: one of them may wait for a row that somebody holds for long,
+// and nobody else is to wait with it.
 func (s *Store) writeApart(group []*job) {
-	var all sync.WaitGroup
-	places := make(chan struct{}, 4)
 	for _, j := range group {
 		if j.written {
 			continue
 		}
-		places <- struct{}{}
-		all.Go(func() {
-			defer func() { <-places }()
+		s.groups.apart.Go(func() {
+			s.groups.places <- struct{}{}
+			defer func() { <-s.groups.places }()
 			s.writeGroup([]*job{j}, func() {})
 		})
 	}
-	all.Wait()
 }
 
 // attempt runs the transaction until it is committed, until it fails for a
@@ -189,6 +189,7 @@ func (s *Store) attempt(ctx context.Context, group []*job, leave func()) error {
 		live := group[:0:0]
 		for _, j := range group {
 			if !j.written {
+				j.attempts++
 				clear(j.out) // what a failed attempt has found may not hold any more
 				live = append(live, j)
 			}
@@ -210,6 +211,12 @@ func (s *Store) attempt(ctx context.Context, group []*job, leave func()) error {
 		// it: the others must not wait for that one.
 		if len(live) > 1 && (isLockWait(err) || n >= 8 && refusesRow(err)) {
 			return fmt.Errorf("%w: %w", errNotTogether, err)
+		}
+		if refusesRow(err) {
+			// A header name that we remember may have been cleaned away.
+			if e := s.names.load(ctx, s, s.db); e != nil {
+				s.log.Warn("header names not read", "why", e)
+			}
 		}
 		last = err
 		s.metrics.Retries.Add(1)

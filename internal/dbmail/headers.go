@@ -30,9 +30,9 @@ func (n *headerNames) id(name string) (uint64, bool) {
 }
 
 // load reads all names.
-func (n *headerNames) load(ctx context.Context, s *Store) error {
+func (n *headerNames) load(ctx context.Context, s *Store, on runner) error {
 	ids := map[string]uint64{}
-	rows, err := s.db.QueryContext(ctx, "SELECT id, headername FROM "+s.t.headername)
+	rows, err := on.QueryContext(ctx, "SELECT id, headername FROM "+s.t.headername)
 	err = collect(rows, err, func(r *sql.Rows) error {
 		var id uint64
 		var name string
@@ -50,9 +50,9 @@ func (n *headerNames) load(ctx context.Context, s *Store) error {
 }
 
 // ensure makes the names of a group known. Missing ones are added outside the
-// transaction, in sorted order, each by a statement that ignores a row which
+// transaction, on the writer's own connection, in sorted order, each by a statement that ignores a row which
 // another writer made first: nobody waits for a name until somebody's COMMIT.
-func (n *headerNames) ensure(ctx context.Context, s *Store, group []*job) error {
+func (n *headerNames) ensure(ctx context.Context, s *Store, on runner, group []*job) error {
 	missing := map[string]bool{}
 	for _, j := range group {
 		for _, v := range j.values {
@@ -70,11 +70,11 @@ func (n *headerNames) ensure(ctx context.Context, s *Store, group []*job) error 
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		if _, err := s.write.ExecContext(ctx, s.d.ignore+" INTO "+s.t.headername+" (headername) VALUES (?)", name); err != nil {
+		if _, err := on.ExecContext(ctx, s.d.ignore+" INTO "+s.t.headername+" (headername) VALUES (?)", name); err != nil {
 			return err
 		}
 	}
-	return n.load(ctx, s)
+	return n.load(ctx, s, on)
 }
 
 // CachedHeader says whether a header of this lower-case name goes into the

@@ -228,7 +228,7 @@ func (w *writer) insertMessages(b *batch) {
 	w.copies(func(at copyOf, j *job, t Target) {
 		m := w.dest[at]
 		m.next++
-		rows = append(rows, m.id, w.phys[at.job], j.marks[at.target].uniqueID(), 1, 0, m.next)
+		rows = append(rows, m.id, w.phys[at.job], j.unique[at.target], 1, 0, m.next)
 		j.out[at.target].Mailbox = m.name
 		order = append(order, &j.out[at.target])
 		w.users[t.UserID].charge += j.d.Message.Size

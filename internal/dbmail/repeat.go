@@ -17,12 +17,17 @@ import (
 // that the second finds the first.
 func (w *writer) findRepeats(b *batch) (twice bool) {
 	at := map[Mark][]*Outcome{}
-	var marks []Mark
+	var heads []string // of unique_id, or the whole of it
 	w.copies(func(c copyOf, j *job, _ Target) {
 		m := j.marks[c.target]
 		if at[m] == nil {
-			if !w.s.marks.has(m) {
-				marks = append(marks, m)
+			switch {
+			case !w.s.marks.has(m):
+				heads = append(heads, string(m))
+			case j.attempts > 1:
+				// The copies from before do not count; the one that an
+				// attempt of this very delivery may have committed does.
+				heads = append(heads, j.unique[c.target])
 			}
 		} else {
 			twice = true
@@ -30,16 +35,16 @@ func (w *writer) findRepeats(b *batch) (twice bool) {
 		at[m] = append(at[m], &j.out[c.target])
 	})
 	since := timestamp(time.Now().Add(-w.s.opt.RepeatWindow))
-	_ = chunked(marks, 200, func(marks []Mark) error {
+	_ = chunked(heads, 200, func(heads []string) error {
 		var where strings.Builder
 		args := []any{since}
-		for i, m := range marks {
+		for i, head := range heads {
 			if i > 0 {
 				where.WriteString(" OR ")
 			}
 			// Hex digits sort before "g", in every collation.
 			where.WriteString("(m.unique_id >= ? AND m.unique_id < ?)")
-			args = append(args, string(m), string(m)+"g")
+			args = append(args, head, head+"g")
 		}
 		b.query(func(r *sql.Rows) error {
 			var unique string

@@ -124,7 +124,7 @@ func Open(ctx context.Context, dsn DSN, o Options) (*Store, error) {
 
 // learn reads what both kinds of stores tell through their tables.
 func (s *Store) learn(ctx context.Context) error {
-	if err := s.names.load(ctx, s); err != nil {
+	if err := s.names.load(ctx, s, s.db); err != nil {
 		if isNoTable(err) {
 			return fmt.Errorf("there are no DBMail tables %s*; make them with: gatepost schema apply --store DSN (%w)", *s.opt.Prefix, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -20,6 +21,12 @@ func (s *Store) transact(ctx context.Context, group []*job, leave func()) (err e
 	}
 	w := &writer{s: s, ctx: ctx, conn: conn, group: group, blobs: newBlobSet(group), values: newValueSet(group)}
 	defer func() { w.end(err) }()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("internal error", "why", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: %v", errInternal, p)
+		}
+	}()
 
 	if err := w.look(); err != nil {
 		return fmt.Errorf("look for what is stored: %w", err)
@@ -42,7 +49,7 @@ func (s *Store) transact(ctx context.Context, group []*job, leave func()) (err e
 	w.begun = false
 	for _, j := range group {
 		s.marks.forget(j.stored())
-		j.written = true
+		j.settle()
 	}
 	return nil
 }
@@ -82,7 +89,7 @@ func (w *writer) end(err error) {
 
 // look reads, before the transaction, what the group can reuse.
 func (w *writer) look() error {
-	if err := w.s.names.ensure(w.ctx, w.s, w.group); err != nil {
+	if err := w.s.names.ensure(w.ctx, w.s, w.conn, w.group); err != nil {
 		return err
 	}
 	b := w.batch()
@@ -226,7 +233,8 @@ func (w *writer) dropEmpty() error {
 	var err error
 	for g, j := range w.group {
 		if !alive[g] {
-			j.written, err = true, errRowsGone
+			j.settle()
+			err = errRowsGone
 		}
 	}
 	return err

@@ -2,6 +2,7 @@ package dbmail
 
 import (
 	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -31,11 +32,16 @@ func (w *writer) lockUsers(b *batch) {
 	})
 }
 
+// errVanished is a user who was there at RCPT and is not now. Two servers may
+// disagree for a moment, so it proves nothing: the client comes again, and
+// RCPT tells.
+var errVanished = errors.New("the user is not there any more")
+
 // unknownUsers finds the users that were deleted since RCPT.
 func (w *writer) unknownUsers() {
 	w.copies(func(at copyOf, j *job, t Target) {
 		if w.users[t.UserID] == nil {
-			j.out[at.target].Err = ErrUnknown
+			j.out[at.target].Err = errVanished
 		}
 	})
 }
