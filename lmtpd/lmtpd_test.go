@@ -73,7 +73,7 @@ func storeAt(t *testing.T, text string, d schema.Dialect) *dbmail.Store {
 	if _, err := schema.Apply(ctx, db, d, schema.Options{Own: true}); err != nil {
 		t.Fatal(err)
 	}
-	users, err := os.ReadFile(filepath.Join("testdata", "vectors", "users.sql"))
+	users, err := os.ReadFile(filepath.Join("..", "internal", "dbmail", "testdata", "users.sql"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -168,13 +168,13 @@ func (w *writer) linked(b *batch, table, column string, ids map[uint64]bool) {
 	})
 }
 
-// dropUnlinked forgets reused blobs whose link could not be locked, and says
+// dropUnlinked forgets the rows whose link could not be locked, and says
 // whether there were any.
-func (set *blobSet) dropUnlinked() bool {
+func dropUnlinked[K comparable](stored map[K]uint64, reused map[uint64]bool) bool {
 	dropped := false
-	for k, id := range set.stored {
-		if linked, reused := set.reused[id]; reused && !linked {
-			delete(set.stored, k)
+	for k, id := range stored {
+		if linked, ok := reused[id]; ok && !linked {
+			delete(stored, k)
 			dropped = true
 		}
 	}

@@ -143,19 +143,6 @@ func (s *Store) lookForValues(b *batch, set *valueSet) {
 	})
 }
 
-// dropUnlinked forgets reused values whose link could not be locked, and says
-// whether there were any.
-func (set *valueSet) dropUnlinked() bool {
-	dropped := false
-	for k, id := range set.stored {
-		if linked, reused := set.reused[id]; reused && !linked {
-			delete(set.stored, k)
-			dropped = true
-		}
-	}
-	return dropped
-}
-
 // insertValues inserts the values that are not stored yet.
 func (w *writer) insertValues(b *batch) {
 	var fresh []valueKey

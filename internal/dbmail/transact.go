@@ -124,7 +124,8 @@ func (w *writer) content() error {
 		return err
 	}
 	// What turned out to have no link is not reused: see lockReused.
-	if w.blobs.dropUnlinked() || w.values.dropUnlinked() {
+	parts := dropUnlinked(w.blobs.stored, w.blobs.reused)
+	if dropUnlinked(w.values.stored, w.values.reused) || parts {
 		large = append(large, w.insertBlobs(b)...)
 		w.insertValues(b)
 		if err := b.run(w.ctx); err != nil {
