@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -60,34 +64,43 @@ func run(args []string, stdout, stderr io.Writer) int {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(stderr, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 	}
-	var result interface{ print(io.Writer) }
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	var result printer
 	var err error
 	switch {
 	case *memory:
-		result, err = measureMemory(say)
+		var m *memoryReport
+		if m, err = measureMemory(say); err == nil {
+			result = m
+		}
 	case *profile != "":
 		err = p.profile(*profile, say)
 	default:
-		result, err = p.run(say)
+		result, err = p.run(ctx, say)
+	}
+	// What was measured before it failed or was interrupted is shown too.
+	if result != nil {
+		err = errors.Join(err, show(stdout, result, *asJSON))
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
-	if *profile != "" && !*memory {
-		return 0
-	}
-	if !*asJSON {
-		result.print(stdout)
-		return 0
-	}
-	e := json.NewEncoder(stdout)
-	e.SetIndent("", "  ")
-	if err := e.Encode(result); err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-		return 1
-	}
 	return 0
+}
+
+// printer is a report that people can read; its fields are for programs.
+type printer interface{ print(io.Writer) }
+
+func show(w io.Writer, p printer, asJSON bool) error {
+	if !asJSON {
+		p.print(w)
+		return nil
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(p)
 }
 
 // numbers reads "4k,100k": positive, most at most.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ type plan struct {
 // recipients; in each cell all of them are measured, one right after the
 // other and each time another first, so that a machine that changes its speed
 // does so for all.
-func (p plan) run(say func(string, ...any)) (*report, error) {
+func (p plan) run(ctx context.Context, say func(string, ...any)) (*report, error) {
 	r := &report{Machine: thisMachine(), Seconds: p.pace.measure.Seconds()}
 	err := within(func(t testing.TB) {
 		b := &bench{load: newLoad(), pace: p.pace, program: []string{buildLmtpd(t)}, say: say}
@@ -27,7 +28,7 @@ func (p plan) run(say func(string, ...any)) (*report, error) {
 		}
 		for _, size := range p.sizes {
 			for _, recipients := range p.recipients {
-				if err := within(func(t testing.TB) { p.section(t, b, cell{Size: size, Recipients: recipients}, r) }); err != nil {
+				if err := within(func(t testing.TB) { p.section(ctx, t, b, cell{Size: size, Recipients: recipients}, r) }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -38,7 +39,7 @@ func (p plan) run(say func(string, ...any)) (*report, error) {
 }
 
 // section measures the cells of one size and number of recipients.
-func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
+func (p plan) section(ctx context.Context, t testing.TB, b *bench, c cell, r *report) {
 	var systems []system
 	for _, name := range p.systems {
 		systems = append(systems, b.start(t, name, c)...)
@@ -52,6 +53,9 @@ func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
 			if s.crowd && sessions == 1 {
 				continue
 			}
+			if ctx.Err() != nil {
+				t.Fatal("interrupted")
+			}
 			if b.server != nil {
 				settle(t, b.server)
 			}
@@ -60,8 +64,8 @@ func (p plan) section(t testing.TB, b *bench, c cell, r *report) {
 				t.Fatalf("%s, %d octets to %d, %d sessions: %v", s.name, c.Size, c.Recipients, sessions, err)
 			}
 			results[k] = &result{c, s.name, what, m}
-			b.say("%s %s, %d octets to %d, %d sessions: %.0f msg/s, p50 %v", s.name, what, c.Size, c.Recipients, sessions,
-				m.Messages, m.P50.Round(10*time.Microsecond))
+			b.say("%s %s, %d octets to %d, %d sessions: %.0f msg/s, p50 %.2f ms, CPU %.2f ms", s.name, what, c.Size, c.Recipients, sessions,
+				m.Messages, milliseconds(m.P50), milliseconds(m.CPU))
 		}
 		for _, x := range results {
 			if x != nil {
