@@ -20,6 +20,8 @@ type delivery struct {
 	raw    *message.Raw
 	digest [sha256.Size]byte
 	start  time.Time
+	// arrived tells the store that the message is no longer on its way.
+	arrived func()
 
 	targets []dbmail.Target
 	at      map[uint64]int // target of a user
@@ -54,7 +56,7 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 	d.choose(refused)
 	if len(d.targets) > 0 {
 		d.local = d.s.set.Store.Deliver(&dbmail.Delivery{
-			Message: d.m, Digest: d.digest, Sender: d.tx.from, Received: d.start.UTC(), Targets: d.targets,
+			Message: d.m, Digest: d.digest, Sender: d.tx.from, Received: d.start.UTC(), Targets: d.targets, Arrived: d.arrived,
 		})
 	}
 	d.forward(ctx, refused)

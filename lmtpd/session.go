@@ -170,6 +170,8 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 // what to do when the client has read them, or one error for all.
 func (s *session) receive(tx transaction, r io.Reader) (replies []*smtp.SMTPError, proven func(), err error) {
 	start := time.Now()
+	arrived := s.set.Store.Expect()
+	defer arrived()
 	limit := s.set.sizeLimit()
 	counted := &countingReader{r: r, s: s}
 	defer func() { s.budget.give(counted.taken) }()
@@ -190,7 +192,7 @@ func (s *session) receive(tx transaction, r io.Reader) (replies []*smtp.SMTPErro
 		Sender: tx.from, Received: start.UTC(), Cached: s.set.Store.CachedHeader, DefaultCharset: s.set.Charset,
 	})
 	s.set.Metrics.message(m)
-	d := &delivery{s: s, tx: tx, m: m, raw: raw, digest: digest, start: start}
+	d := &delivery{s: s, tx: tx, m: m, raw: raw, digest: digest, start: start, arrived: arrived}
 	replies, proven = d.run()
 	return replies, proven, nil
 }

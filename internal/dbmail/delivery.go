@@ -20,6 +20,7 @@ type Delivery struct {
 	Sender   string            // envelope sender; "" is the null sender
 	Received time.Time         // becomes internal_date
 	Targets  []Target          // each user once
+	Arrived  func()            // of Store.Expect; may be nil
 }
 
 // Target is a user and the mailbox that the address asked for.

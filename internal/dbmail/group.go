@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// grouper collects what waits at the same moment into one transaction. There
-// is no timer: a writer that becomes free takes what is there, so a lone
-// message waits for nothing and a crowd shares its commit.
+// grouper collects what waits at the same moment into one transaction. A
+// writer that becomes free takes what is there, and waits a moment for messages
+// that are known to be on their way (see Store.Expect): a lone message waits
+// for nothing and a crowd shares its commit.
 type grouper struct {
 	queue   chan *job
-	held    *job // taken from the queue, but too large for the group before
+	held    *job         // taken from the queue, but too large for the group before
+	coming  atomic.Int64 // messages that are being received
 	writers sync.WaitGroup
 	apart   sync.WaitGroup // messages that are written by themselves
 	places  chan struct{}  // of those, how many at a time
@@ -60,6 +63,9 @@ func (g *grouper) submit(j *job) {
 		return
 	}
 	g.queue <- j
+	if j.d.Arrived != nil {
+		j.d.Arrived()
+	}
 }
 
 // writeGroups is one writer: it ends when the queue is closed and empty.
@@ -92,23 +98,51 @@ func (g *grouper) next(limit int) []*job {
 		}
 	}
 	group, bytes := []*job{first}, first.bytes
+	var late <-chan time.Time
 	for len(group) < limit && bytes < groupBytes {
+		var j *job
+		var ok bool
 		select {
-		case j, ok := <-g.queue:
-			if !ok {
-				return group
-			}
-			if bytes+j.bytes > groupBytes {
-				g.held = j // too large for this group
-				return group
-			}
-			group = append(group, j)
-			bytes += j.bytes
+		case j, ok = <-g.queue:
 		default:
+			if g.coming.Load() == 0 {
+				return group
+			}
+			if late == nil {
+				t := time.NewTimer(gatherTime)
+				defer t.Stop()
+				late = t.C
+			}
+			select {
+			case j, ok = <-g.queue:
+			case <-late:
+				return group
+			}
+		}
+		if !ok {
 			return group
 		}
+		if bytes+j.bytes > groupBytes {
+			g.held = j // too large for this group
+			return group
+		}
+		group = append(group, j)
+		bytes += j.bytes
 	}
 	return group
+}
+
+// gatherTime is how long a group waits for messages that are being received
+// at that moment: a fraction of what a COMMIT costs. Clients that got their
+// replies together send their next messages together; without the wait the
+// first of them would be a group by itself, and the others the next one.
+const gatherTime = time.Millisecond
+
+// Expect says that a message is being received. done is to be called when it
+// was handed to Deliver, or will not be.
+func (s *Store) Expect() (done func()) {
+	s.groups.coming.Add(1)
+	return sync.OnceFunc(func() { s.groups.coming.Add(-1) })
 }
 
 // turn is whose turn it is among the writers. One group at a time is what
