@@ -228,6 +228,15 @@ func (w *writer) linkParts(b *batch) error {
 // is, unquoted, and the driver holds one copy of it at most. The statement
 // stays prepared on its connection.
 func (w *writer) largeBlob(k blobKey, data []byte) (id uint64, err error) {
+	if len(data) > hugeBlob {
+		// The driver's copies of these are what memory is made of.
+		select {
+		case w.s.huge <- struct{}{}:
+			defer func() { <-w.s.huge }()
+		case <-w.ctx.Done():
+			return 0, w.ctx.Err()
+		}
+	}
 	err = w.conn.Raw(func(conn any) error {
 		stmt, err := w.s.prepared.get(w.ctx, conn, "INSERT INTO "+w.s.t.mimeparts+" (hash, data, size) VALUES (?, ?, ?)")
 		if err != nil {
@@ -247,6 +256,9 @@ func (w *writer) largeBlob(k blobKey, data []byte) (id uint64, err error) {
 	}
 	return id, err
 }
+
+// hugeBlob is from how many bytes on blobs are sent two at a time.
+const hugeBlob = 8 << 20
 
 // statements are the statements that stay prepared, one on each connection.
 type statements struct {

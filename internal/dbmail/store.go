@@ -74,6 +74,7 @@ type Store struct {
 	marks    answered
 	groups   grouper
 	prepared statements
+	huge     chan struct{} // places for blobs that are huge
 	turn     turn
 	metrics  *Metrics
 }
@@ -102,7 +103,7 @@ func Open(ctx context.Context, dsn DSN, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), turn: make(turn, 1), metrics: newMetrics()}
+	s := &Store{opt: o, log: o.Log, hash: hash, t: newTables(*o.Prefix), turn: make(turn, 1), huge: make(chan struct{}, 2), metrics: newMetrics()}
 	switch dsn.Driver {
 	case "sqlite":
 		err = s.openSQLite(ctx, dsn)
