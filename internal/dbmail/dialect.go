@@ -7,7 +7,6 @@ import (
 
 // dialect is all that MySQL and SQLite differ in.
 type dialect struct {
-	name string
 	// returning says that INSERT … RETURNING works (MariaDB from 10.5, SQLite).
 	// Without it the ids of a multi-row INSERT are computed: InnoDB gives
 	// out consecutive ones, auto_increment_increment apart.
@@ -27,7 +26,6 @@ type dialect struct {
 
 func mysqlDialect(returning bool, maxPacket int) dialect {
 	return dialect{
-		name:      "mysql",
 		returning: returning,
 		multi:     true,
 		begin:     "START TRANSACTION",
@@ -47,7 +45,6 @@ func mysqlDialect(returning bool, maxPacket int) dialect {
 
 func sqliteDialect() dialect {
 	return dialect{
-		name:      "sqlite",
 		returning: true,
 		begin:     "BEGIN IMMEDIATE",
 		ignore:    "INSERT OR IGNORE",

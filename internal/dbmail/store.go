@@ -148,9 +148,6 @@ func (s *Store) learn(ctx context.Context) error {
 // Limits tells what the server allows.
 func (s *Store) Limits() Limits { return s.limits }
 
-// Driver is "mysql" or "sqlite".
-func (s *Store) Driver() string { return s.d.name }
-
 // Metrics are the store's counters.
 func (s *Store) Metrics() *Metrics { return s.metrics }
 
@@ -182,23 +179,19 @@ func (s *Store) closePools() error {
 
 // tables holds the table names with their prefix.
 type tables struct {
-	acl, aliases, envelope, header, headername, headervalue      string
-	keywords, mailboxes, messages, mimeparts, partlists          string
-	physmessage, referencesfield, sievescripts, subscription     string
-	upgradeSteps, users, filters, autoReplies, autoNotifications string
-	replycache, usermap                                          string
+	aliases, autoNotifications, autoReplies, envelope, filters, header, headername, headervalue string
+	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield                     string
+	sievescripts, subscription, users                                                           string
 }
 
 func newTables(prefix string) tables {
 	return tables{
-		acl: prefix + "acl", aliases: prefix + "aliases", envelope: prefix + "envelope",
-		header: prefix + "header", headername: prefix + "headername", headervalue: prefix + "headervalue",
-		keywords: prefix + "keywords", mailboxes: prefix + "mailboxes", messages: prefix + "messages",
-		mimeparts: prefix + "mimeparts", partlists: prefix + "partlists", physmessage: prefix + "physmessage",
-		referencesfield: prefix + "referencesfield", sievescripts: prefix + "sievescripts",
-		subscription: prefix + "subscription", upgradeSteps: prefix + "upgrade_steps", users: prefix + "users",
-		filters: prefix + "filters", autoReplies: prefix + "auto_replies",
-		autoNotifications: prefix + "auto_notifications", replycache: prefix + "replycache", usermap: prefix + "usermap",
+		aliases: prefix + "aliases", autoNotifications: prefix + "auto_notifications", autoReplies: prefix + "auto_replies",
+		envelope: prefix + "envelope", filters: prefix + "filters", header: prefix + "header",
+		headername: prefix + "headername", headervalue: prefix + "headervalue", mailboxes: prefix + "mailboxes",
+		messages: prefix + "messages", mimeparts: prefix + "mimeparts", partlists: prefix + "partlists",
+		physmessage: prefix + "physmessage", referencesfield: prefix + "referencesfield",
+		sievescripts: prefix + "sievescripts", subscription: prefix + "subscription", users: prefix + "users",
 	}
 }
 
