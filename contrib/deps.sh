@@ -12,9 +12,10 @@ packages="
 mariadb-server       mariadbd, mariadb-install-db
 mariadb-client       mariadb, for a look into a test's database
 postfix              the mail system that hands messages over
+postfix-ldap         Postfix's own LDAP tables, which ours are compared with
 dovecot-lmtpd        the LMTP server that benchmarks compare with
 slapd                the directory server
-ldap-utils           ldapsearch, ldapadd
+ldap-utils           ldapsearch, ldapmodify
 redis-server         shared counters
 systemd              systemd-analyze, which checks the units
 gcc                  the race detector is linked with it

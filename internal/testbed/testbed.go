@@ -1,5 +1,5 @@
 // Package testbed starts the real daemons that tests run against: MariaDB,
-// Postfix, Dovecot. Each lives in its own temporary directory, on unix
+// Postfix, Dovecot, slapd. Each lives in its own temporary directory, on unix
 // sockets or loopback ports that were free, reads nothing from /etc, and is
 // stopped by its own process id.
 //
