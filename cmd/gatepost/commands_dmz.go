@@ -8,8 +8,12 @@ import (
 	"gatepost/internal/daemon"
 )
 
-// storeCommands is empty: the store is not visible from this zone.
-func storeCommands() []*cobra.Command { return nil }
+// storeCommands has nothing of the store, which is not visible from this
+// zone: only the directory's schema can be printed.
+func storeCommands() []*cobra.Command {
+	return []*cobra.Command{group("schema", "Show what a directory has to know",
+		group("print", "Print a directory's schema", newSchemaPrintLDAP()))}
+}
 
 // addConfig adds nothing: lmtpd's configuration names the store.
 func (f *deliverFlags) addConfig(*cobra.Command) {}

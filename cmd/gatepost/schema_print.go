@@ -12,7 +12,7 @@ func newSchemaPrint(f *schemaFlags) *cobra.Command {
 	var dialect string
 	c := &cobra.Command{
 		Use:   "print [--dialect mysql|sqlite]",
-		Short: "Print the SQL that schema apply would run on an empty database",
+		Short: "Print the SQL that schema apply would run on an empty database, or a directory's schema",
 		Args:  arguments(0, 0),
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			d := schema.Dialect(dialect)
@@ -36,5 +36,6 @@ func newSchemaPrint(f *schemaFlags) *cobra.Command {
 		}),
 	}
 	c.Flags().StringVar(&dialect, "dialect", "", "mysql (MariaDB too) or sqlite (default that of --store)")
+	c.AddCommand(newSchemaPrintLDAP())
 	return c
 }

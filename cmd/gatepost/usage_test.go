@@ -31,6 +31,7 @@ func TestWrongUsage(t *testing.T) {
 		{"schema apply --prefix a;b --store " + dsn, `table prefix "a;b"`},
 		{"schema print", "say which SQL"},
 		{"schema print --dialect oracle", `--dialect "oracle" is not known; want mysql or sqlite`},
+		{"schema print ldap --prefix x_", "--prefix has no meaning"},
 		{"deliver message", `required flag(s) "to" not set`},
 		{"deliver --to a@b", "want: gatepost deliver"},
 		{"deliver --to a@b --lmtp inet:x:24 --config y z", "none of the others can be"},

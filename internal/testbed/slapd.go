@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -91,6 +92,12 @@ func Slapd(t testing.TB, o SlapdOptions) *SlapdServer {
 	})
 	if o.Config == "" && o.CertFile == "" {
 		if o.CAFile, o.CertFile, o.KeyFile, err = makeCertificates(scratch.dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Schema = slices.Clone(o.Schema)
+	for i, path := range o.Schema {
+		if o.Schema[i], err = filepath.Abs(path); err != nil { // slapd runs elsewhere
 			t.Fatal(err)
 		}
 	}
