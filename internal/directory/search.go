@@ -16,8 +16,9 @@ const (
 	ScopeBase
 )
 
-// Request is one search. Everything but Table shapes the answer and is part
-// of its identity in the cache and where concurrent searches are shared.
+// Request is one search. What shapes the answer is its identity in the cache
+// and where concurrent searches are shared, and Table too; Authorises and
+// NoCache are not. Once used, a Request is not changed.
 type Request struct {
 	Base   string // DN, RFC 4514
 	Scope  Scope
@@ -42,6 +43,9 @@ type Request struct {
 	// that noSuchObject proves that there is no such thing (an empty
 	// answer). With a fixed base it is a fault (ErrNoBase).
 	BaseFromKey bool
+
+	// known: the cache holds a positive answer to this search, fresh or not.
+	known bool
 }
 
 // Attribute is one attribute of an entry, as the server names it, with any
