@@ -1,0 +1,211 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// maxSends is on how many connections one search is asked at most: the
+// first, one more because that is silent, one more because one was lost.
+const maxSends = 3
+
+// Search asks the first server that works. A server that is silent costs a
+// moment, then the next one or another connection is asked too, and the first
+// answer counts. A search whose connection was lost is asked again.
+//
+// An error is ErrUnavailable when no server could be asked or none answered in
+// time, ErrNoBase, or ErrRefused (a *ResultError when it is the server's
+// result); or the filter cannot be sent; or the context was cancelled.
+func (p *Pool) Search(ctx context.Context, r *Request) (*Answer, error) {
+	begun := time.Now()
+	timeout := p.settings.Timeout
+	op, err := encodeSearch(r, int((timeout+time.Second-1)/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	q := &query{pool: p, op: op, limit: r.SizeLimit, done: make(chan *call, maxSends)}
+	defer q.finish()
+	k, err := q.run(ctx)
+	if err == nil && ctx.Err() != nil {
+		err = ended(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	server := k.conn.server.at.uri
+	switch k.result.code {
+	case ldap.LDAPResultSuccess:
+		return &Answer{Entries: k.entries, Server: server, Took: time.Since(begun)}, nil
+	case ldap.LDAPResultNoSuchObject:
+		if r.BaseFromKey {
+			return &Answer{Server: server, Took: time.Since(begun)}, nil
+		}
+		return nil, fmt.Errorf("%w: %s: %q", ErrNoBase, server, r.Base)
+	}
+	return nil, refusal(k.result, server)
+}
+
+// query is one search on its way to an answer.
+type query struct {
+	pool  *Pool
+	op    []byte
+	limit int
+	done  chan *call
+	out   []*call // sent and not yet told
+	sends int
+	avoid []*server // that have said they are busy
+	last  error     // why the last call gave no answer
+}
+
+// run returns the first call that brings an answer, whatever the result code.
+func (q *query) run(ctx context.Context) (*call, error) {
+	if ctx.Err() != nil {
+		return nil, ended(ctx)
+	}
+	tick := time.NewTimer(quietFor)
+	defer tick.Stop()
+	wanted, patient := true, true
+	for {
+		var wait <-chan struct{}
+		if wanted {
+			var err error
+			if wait, err = q.send(patient); err != nil {
+				if len(q.out) == 0 {
+					return nil, q.why(err)
+				}
+			}
+			wanted = wait != nil
+		}
+		select {
+		case k := <-q.done:
+			q.take(k)
+			if q.final(k) {
+				return k, k.err
+			}
+			wanted = q.sends < maxSends
+			if !wanted && len(q.out) == 0 {
+				return nil, q.why(ErrUnavailable)
+			}
+		case <-wait:
+		case <-tick.C:
+			patient = false
+			tick.Reset(quietFor)
+			wanted = wanted || q.silent()
+		case <-ctx.Done():
+			return nil, ended(ctx)
+		}
+	}
+}
+
+// ended is the error of a search whose context has ended.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("search: %w", ctx.Err())
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+}
+
+// send asks on one more connection. It returns a channel to wait on first, or
+// an error when no server can be asked.
+func (q *query) send(patient bool) (<-chan struct{}, error) {
+	for {
+		c, wait, err := q.pool.pick(q.avoid, patient)
+		if c == nil {
+			return wait, err
+		}
+		k, err := c.start(q.op, q.limit, q.done)
+		if err != nil {
+			// It is ending just now, or its server does not read.
+			c.suspect.Store(true)
+			q.pool.release(c)
+			q.last = err
+			continue
+		}
+		q.out = append(q.out, k)
+		q.sends++
+		q.pool.count(q.sends, q.last)
+		return nil, nil
+	}
+}
+
+// count counts searches that are asked more than once.
+func (p *Pool) count(sends int, last error) {
+	if sends == 1 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last != nil {
+		p.retried++
+	} else {
+		p.hedged++
+	}
+}
+
+// take removes a call that has been told.
+func (q *query) take(k *call) {
+	q.out = slices.DeleteFunc(q.out, func(other *call) bool { return other == k })
+	q.pool.release(k.conn)
+}
+
+// final says whether a call ends the search, and otherwise notes why not.
+func (q *query) final(k *call) bool {
+	var lost *lostError
+	if errors.As(k.err, &lost) {
+		q.last = k.err
+		return false
+	}
+	if k.err != nil {
+		return true
+	}
+	switch k.result.code {
+	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
+		q.avoid = append(q.avoid, k.conn.server)
+		fallthrough
+	case ldap.LDAPResultOperationsError: // the connection ends with it
+		q.last = refusal(k.result, k.conn.server.at.uri)
+		return false
+	}
+	return true
+}
+
+// why makes the error of a search without an answer.
+func (q *query) why(err error) error {
+	switch {
+	case q.last == nil:
+		return err
+	case errors.Is(q.last, ErrRefused):
+		return q.last
+	}
+	return fmt.Errorf("%w: %w", err, q.last)
+}
+
+// silent examines connections that do not answer. It says whether to ask on
+// another, because what was asked has no sound connection left.
+func (q *query) silent() bool {
+	sound := false
+	for _, k := range q.out {
+		if k.conn.silence(k) >= quietFor {
+			q.pool.mu.Lock()
+			q.pool.examine(k.conn)
+			q.pool.mu.Unlock()
+		}
+		sound = sound || !k.conn.suspect.Load()
+	}
+	return !sound && q.sends < maxSends
+}
+
+// finish gives up what is still under way.
+func (q *query) finish() {
+	for _, k := range q.out {
+		k.conn.giveUp(k)
+		q.pool.release(k.conn)
+	}
+}
