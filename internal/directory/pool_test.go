@@ -12,8 +12,8 @@ import (
 	"gatepost/internal/testbed"
 )
 
-// people is a directory of n users, user0 to user(n-1).
-func people(n int) []byte {
+// peopleLDIF is a directory of n users, user0 to user(n-1).
+func peopleLDIF(n int) []byte {
 	var b strings.Builder
 	b.WriteString("dn: dc=example,dc=com\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n")
 	b.WriteString("dn: ou=people,dc=example,dc=com\nobjectClass: organizationalUnit\nou: people\n\n")
@@ -24,19 +24,19 @@ func people(n int) []byte {
 	return []byte(b.String())
 }
 
-// slapd starts a slapd with some people.
-func slapd(t testing.TB, o testbed.SlapdOptions) *testbed.SlapdServer {
+// poolSlapd starts a slapd with some people.
+func poolSlapd(t testing.TB, o testbed.SlapdOptions) *testbed.SlapdServer {
 	t.Helper()
 	if o.LDIF == nil {
-		o.LDIF = people(50)
+		o.LDIF = peopleLDIF(50)
 	}
 	o.Index = append(o.Index, "uid,mail eq")
 	return testbed.Slapd(t, o)
 }
 
-// open makes a pool that is closed at the test's end, and checks then that
+// openPool makes a pool that is closed at the test's end, and checks then that
 // no slot has leaked.
-func open(t testing.TB, s Settings) *Pool {
+func openPool(t testing.TB, s Settings) *Pool {
 	t.Helper()
 	p := NewPool(s, nil)
 	t.Cleanup(func() {
@@ -54,13 +54,13 @@ func open(t testing.TB, s Settings) *Pool {
 	return p
 }
 
-// byMail is the search for an address.
-func byMail(address string) *Request {
+// mailRequest is the search for an address.
+func mailRequest(address string) *Request {
 	return &Request{Base: "dc=example,dc=com", Filter: "(mail=" + address + ")", Attributes: []string{"uid", "mail"}}
 }
 
-// find searches and returns the entries as text.
-func find(p *Pool, r *Request) (string, error) {
+// findIn searches and returns the entries as text.
+func findIn(p *Pool, r *Request) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	a, err := p.Search(ctx, r)
@@ -71,14 +71,14 @@ func find(p *Pool, r *Request) (string, error) {
 	for _, e := range a.Entries {
 		b.WriteString(e.DN)
 		for _, at := range e.Attributes {
-			fmt.Fprintf(&b, " %s=%s", at.Name, strings.Join(texts(at.Values), ","))
+			fmt.Fprintf(&b, " %s=%s", at.Name, strings.Join(valueTexts(at.Values), ","))
 		}
 		b.WriteString("\n")
 	}
 	return b.String(), nil
 }
 
-func texts(values [][]byte) []string {
+func valueTexts(values [][]byte) []string {
 	var s []string
 	for _, v := range values {
 		s = append(s, string(v))
@@ -89,54 +89,54 @@ func texts(values [][]byte) []string {
 const user7 = "uid=user7,ou=people,dc=example,dc=com uid=user7 mail=user7@example.com,alias7@example.com\n"
 
 func TestSearch(t *testing.T) {
-	s := slapd(t, testbed.SlapdOptions{Limits: []string{"* size=20"}})
-	p := open(t, Settings{URIs: []string{s.URI()}})
-	if got, err := find(p, byMail("alias7@example.com")); err != nil || got != user7 {
+	s := poolSlapd(t, testbed.SlapdOptions{Limits: []string{"* size=20"}})
+	p := openPool(t, Settings{URIs: []string{s.URI()}})
+	if got, err := findIn(p, mailRequest("alias7@example.com")); err != nil || got != user7 {
 		t.Errorf("known address: %q, %v", got, err)
 	}
-	if got, err := find(p, byMail("nobody@example.com")); err != nil || got != "" {
+	if got, err := findIn(p, mailRequest("nobody@example.com")); err != nil || got != "" {
 		t.Errorf("unknown address: %q, %v", got, err)
 	}
 	var refused *ResultError
-	if _, err := find(p, byMail("*")); !errors.As(err, &refused) || refused.Code != 4 || !errors.Is(err, ErrRefused) {
+	if _, err := findIn(p, mailRequest("*")); !errors.As(err, &refused) || refused.Code != 4 || !errors.Is(err, ErrRefused) {
 		t.Errorf("more entries than the server gives: %v", err)
 	}
-	r := byMail("*")
+	r := mailRequest("*")
 	r.SizeLimit = 3
-	if _, err := find(p, r); !errors.As(err, &refused) || refused.Code != 4 {
+	if _, err := findIn(p, r); !errors.As(err, &refused) || refused.Code != 4 {
 		t.Errorf("more entries than were asked for: %v", err)
 	}
-	r = byMail("user7@example.com")
+	r = mailRequest("user7@example.com")
 	r.Base = "ou=nothing,dc=example,dc=com"
-	if _, err := find(p, r); !errors.Is(err, ErrNoBase) {
+	if _, err := findIn(p, r); !errors.Is(err, ErrNoBase) {
 		t.Errorf("no base: %v", err)
 	}
 	r.BaseFromKey = true
-	if got, err := find(p, r); err != nil || got != "" {
+	if got, err := findIn(p, r); err != nil || got != "" {
 		t.Errorf("no base, from the key: %q, %v", got, err)
 	}
-	if _, err := find(p, &Request{Base: "no dn", Filter: "(mail=x)"}); !errors.As(err, &refused) || refused.Code != 34 {
+	if _, err := findIn(p, &Request{Base: "no dn", Filter: "(mail=x)"}); !errors.As(err, &refused) || refused.Code != 34 {
 		t.Errorf("wrong base: %v", err)
 	}
-	if _, err := find(p, &Request{Base: "dc=example,dc=com", Filter: "(mail=x"}); err == nil || errors.Is(err, ErrUnavailable) {
+	if _, err := findIn(p, &Request{Base: "dc=example,dc=com", Filter: "(mail=x"}); err == nil || errors.Is(err, ErrUnavailable) {
 		t.Errorf("wrong filter: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := p.Search(ctx, byMail("user7@example.com")); !errors.Is(err, context.Canceled) {
+	if _, err := p.Search(ctx, mailRequest("user7@example.com")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
 
 func TestSearchesShareConnections(t *testing.T) {
-	s := slapd(t, testbed.SlapdOptions{})
-	p := open(t, Settings{URIs: []string{s.URI()}})
+	s := poolSlapd(t, testbed.SlapdOptions{})
+	p := openPool(t, Settings{URIs: []string{s.URI()}})
 	var all sync.WaitGroup
 	for client := range 50 {
 		all.Go(func() {
 			for i := range 100 {
 				n := (client + i) % 50
-				got, err := find(p, byMail(fmt.Sprintf("user%d@example.com", n)))
+				got, err := findIn(p, mailRequest(fmt.Sprintf("user%d@example.com", n)))
 				if err != nil || !strings.HasPrefix(got, fmt.Sprintf("uid=user%d,", n)) {
 					t.Errorf("user%d: %q, %v", n, got, err)
 				}
