@@ -52,6 +52,8 @@ type conn struct {
 	heard   atomic.Int64 // when something was read last, in ns since born
 	suspect atomic.Bool  // is silent although it was asked
 
+	answered atomic.Bool // some search
+
 	wake chan struct{} // for the writer
 	dead chan struct{} // closed at the end
 
@@ -233,6 +235,7 @@ func (c *conn) handle(m []byte, known names) error {
 		delete(c.calls, id)
 		c.mu.Unlock()
 		if mine {
+			c.answered.Store(true)
 			k.result = r
 			k.done <- k
 		}

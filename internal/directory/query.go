@@ -69,7 +69,8 @@ func (q *query) run(ctx context.Context) (*call, error) {
 	if ctx.Err() != nil {
 		return nil, ended(ctx)
 	}
-	tick := time.NewTimer(quietFor)
+	quiet := q.pool.settings.pace.quiet
+	tick := time.NewTimer(quiet)
 	defer tick.Stop()
 	wanted, patient := true, true
 	for {
@@ -96,7 +97,7 @@ func (q *query) run(ctx context.Context) (*call, error) {
 		case <-wait:
 		case <-tick.C:
 			patient = false
-			tick.Reset(quietFor)
+			tick.Reset(quiet)
 			wanted = wanted || q.silent()
 		case <-ctx.Done():
 			return nil, ended(ctx)
@@ -192,7 +193,7 @@ func (q *query) why(err error) error {
 func (q *query) silent() bool {
 	sound := false
 	for _, k := range q.out {
-		if k.conn.silence(k) >= quietFor {
+		if k.conn.silence(k) >= q.pool.settings.pace.quiet {
 			q.pool.mu.Lock()
 			q.pool.examine(k.conn)
 			q.pool.mu.Unlock()

@@ -22,18 +22,15 @@ func (s serverState) String() string {
 }
 
 const (
-	// retryEvery is between attempts to reach a server that is down, give or
-	// take a third. Attempts overlap, so that one that hangs delays nothing.
-	retryEvery = 300 * time.Millisecond
-	// refusedEvery is between attempts at a server that refuses our bind:
-	// directories lock accounts that try too often.
-	refusedEvery = 5 * time.Second
 	// growAt is how many searches a connection has under way before another
 	// is opened beside it.
 	growAt = 8
-	// usefulAfter is the age of a connection whose loss is answered by a new
-	// one at once. A server that drops what is younger is treated as down.
+	// usefulAfter is the age at which a connection has been worth opening,
+	// if no search has been answered on it.
 	usefulAfter = time.Second
+	// maxUseless is how many useless connections in a row make a server that
+	// accepts and then drops them one that is down.
+	maxUseless = 2
 )
 
 // server is one server and our connections to it. All but the endpoint is
@@ -48,6 +45,7 @@ type server struct {
 	conns    []*conn
 	opening  int         // attempts under way
 	retry    *time.Timer // while down
+	useless  int         // connections lost in a row that were of no use
 	err      error       // of the last failure
 	failures uint64
 	searches uint64
@@ -146,9 +144,9 @@ func (s *server) fall(err error) {
 	}
 	s.err = err
 	if s.retry == nil && !s.pool.closed {
-		wait := retryEvery
+		wait := s.pool.settings.pace.retry
 		if errors.Is(err, errBind) {
-			wait = refusedEvery
+			wait = s.pool.settings.pace.refused
 		}
 		wait += rand.N(wait*2/3) - wait/3
 		s.retry = time.AfterFunc(wait, s.again)
@@ -187,7 +185,11 @@ func (s *server) lost(c *conn, err error) {
 	if s.state != up || slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.retiring }) {
 		return
 	}
-	if time.Since(c.born) < usefulAfter {
+	s.useless++
+	if c.answered.Load() || time.Since(c.born) >= usefulAfter {
+		s.useless = 0
+	}
+	if s.useless >= maxUseless {
 		s.fall(err)
 		return
 	}

@@ -51,7 +51,28 @@ type Settings struct {
 	// MaxIdle is how long a connection may be silent before it has to prove
 	// that it still works; DefaultMaxIdle if 0.
 	MaxIdle time.Duration
+
+	// The pace of what goes wrong; tests hurry.
+	pace pace
 }
+
+// pace is how fast faults are noticed and mended.
+type pace struct {
+	// quiet is how long an answer may take before its connection has to give
+	// a sign of life, and how long that may take before the search is asked
+	// elsewhere too.
+	quiet time.Duration
+	// hung is when a connection that was asked and stays silent is given up.
+	hung time.Duration
+	// retry is between attempts to reach a server that is down, give or take
+	// a third. Attempts overlap, so that one that hangs delays nothing.
+	retry time.Duration
+	// refused is between attempts at a server that refuses our bind:
+	// directories lock accounts that try too often.
+	refused time.Duration
+}
+
+var usualPace = pace{quiet: 150 * time.Millisecond, hung: 2 * time.Second, retry: 300 * time.Millisecond, refused: 5 * time.Second}
 
 // withDefaults fills what is zero.
 func (s Settings) withDefaults() Settings {
@@ -67,6 +88,9 @@ func (s Settings) withDefaults() Settings {
 	s.Connections = min(s.Connections, MaxConnections-1)
 	if s.MaxIdle <= 0 {
 		s.MaxIdle = DefaultMaxIdle
+	}
+	if s.pace == (pace{}) {
+		s.pace = usualPace
 	}
 	return s
 }

@@ -3,12 +3,6 @@ package directory
 import "time"
 
 const (
-	// quietFor is how long an answer may take before its connection has to
-	// give a sign of life, and how long that may take before the search is
-	// asked elsewhere too.
-	quietFor = 150 * time.Millisecond
-	// hungAfter is when a connection that was asked and stays silent is given up.
-	hungAfter = 2 * time.Second
 	// tendEvery is how often connections are looked at in the background.
 	tendEvery = time.Second
 	// surplusAfter times the idle limit closes all but one connection.
@@ -36,7 +30,7 @@ func (p *Pool) examine(c *conn) {
 			return
 		}
 		asked := time.Now()
-		soon, late := time.NewTimer(quietFor), time.NewTimer(hungAfter)
+		soon, late := time.NewTimer(p.settings.pace.quiet), time.NewTimer(p.settings.pace.hung)
 		defer soon.Stop()
 		defer late.Stop()
 		for {
