@@ -33,7 +33,7 @@ const (
 )
 
 // scopes on the wire.
-var scopes = [...]int{ScopeSub: 2, ScopeOne: 1, ScopeBase: 0}
+var scopes = [...]int{ScopeSub: 2, ScopeOne: 1, ScopeBase: 0, ScopeChildren: 3}
 
 // appendMessage wraps an operation (RFC 4511 4.1.1).
 func appendMessage(b []byte, id int, op []byte) []byte {

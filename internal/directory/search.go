@@ -14,6 +14,7 @@ const (
 	ScopeSub Scope = iota
 	ScopeOne
 	ScopeBase
+	ScopeChildren // the subtree without its base, in LDAP URLs only (draft-sermersheim-ldap-subordinate-scope)
 )
 
 // Request is one search. What shapes the answer is its identity in the cache
