@@ -72,7 +72,10 @@ type faultProxy struct {
 	accepted int
 	most     int // open at the same time
 	searches int // requests seen, without probes
+	probes   int
 	abandons int
+	slow     int           // answers to searches that wait
+	wait     chan struct{} // for this
 }
 
 func startFaultProxy(t testing.TB, upstream string) *faultProxy {
@@ -119,6 +122,21 @@ func (p *faultProxy) drop() {
 	for _, r := range open {
 		r.end(resets)
 	}
+}
+
+// delay holds back the next answers to searches, not to probes, until release.
+func (p *faultProxy) delay(searches int) (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slow, p.wait = searches, make(chan struct{})
+	return sync.OnceFunc(func() { close(p.wait) })
+}
+
+// probed counts the probes.
+func (p *faultProxy) probed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.probes
 }
 
 // strikes says whether the fault strikes at this point, and counts it.
@@ -273,16 +291,15 @@ func (r *relay) up() {
 		if err != nil {
 			return
 		}
-		at, answer := point(""), byte(0)
+		at, answer, probe := point(""), byte(0), false
 		switch op {
 		case opBindRequest:
 			at, answer = atBind, opBindResponse
 		case opSearchRequest:
 			at, answer = atRequest, opSearchDone
-			if base, err := content.take(tagOctets); err == nil && len(base) > 0 {
-				r.proxy.mu.Lock()
-				r.proxy.searches++
-				r.proxy.mu.Unlock()
+			if base, err := content.take(tagOctets); err == nil {
+				probe = len(base) == 0
+				r.count(probe)
 			}
 		case opAbandonRequest:
 			r.proxy.mu.Lock()
@@ -304,10 +321,40 @@ func (r *relay) up() {
 		if !r.hold(false) {
 			return
 		}
+		if op == opSearchRequest && !probe && r.delayed(m) {
+			continue
+		}
 		if _, err := r.server.Write(m); err != nil {
 			return
 		}
 	}
+}
+
+// count counts a search.
+func (r *relay) count(probe bool) {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	if probe {
+		r.proxy.probes++
+	} else {
+		r.proxy.searches++
+	}
+}
+
+// delayed keeps a search back, to be sent to the server later.
+func (r *relay) delayed(m []byte) bool {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	if r.proxy.slow == 0 {
+		return false
+	}
+	r.proxy.slow--
+	wait := r.proxy.wait
+	go func() {
+		<-wait
+		r.server.Write(m)
+	}()
+	return true
 }
 
 // down passes on what slapd says.
