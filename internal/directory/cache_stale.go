@@ -12,15 +12,12 @@ import (
 // (busy, unwilling, its credentials changed), or it has lost what it held. A
 // result code that speaks of this very search's answer is none of these.
 func cannotTell(err error) bool {
-	for _, code := range []uint16{
-		ldap.LDAPResultSizeLimitExceeded, // it is longer than it may be
-		ldap.LDAPResultAdminLimitExceeded,
-		ldap.LDAPResultReferral, // it is elsewhere
-		ldap.LDAPResultFilterError,
-		ldap.LDAPResultInvalidDNSyntax,
-		ldap.ErrorFilterCompile,
-	} {
-		if ldap.IsErrorWithCode(err, code) {
+	var result *ResultError
+	if errors.As(err, &result) {
+		switch result.Code {
+		case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, // it is longer than it may be
+			ldap.LDAPResultReferral,        // it is elsewhere
+			ldap.LDAPResultInvalidDNSyntax: // it never was
 			return false
 		}
 	}

@@ -2,15 +2,12 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/go-ldap/ldap/v3"
 )
 
 func TestCacheLives(t *testing.T) {
@@ -64,7 +61,7 @@ func TestCacheLives(t *testing.T) {
 		},
 		"an answer that grew past its limit is not the old one": {
 			{nil, 0, alice, "alice"},
-			{down(fmt.Errorf("%w: %w", ErrRefused, ldap.NewError(ldap.LDAPResultSizeLimitExceeded, errors.New("")))),
+			{down(&ResultError{Code: 4}),
 				6 * time.Minute, alice, "error"},
 		},
 		"errors are not kept": {

@@ -22,6 +22,16 @@ const maxSends = 3
 // time, ErrNoBase, or ErrRefused (a *ResultError when it is the server's
 // result); or the filter cannot be sent; or the context was cancelled.
 func (p *Pool) Search(ctx context.Context, r *Request) (*Answer, error) {
+	a, err := p.search(ctx, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// search is Search without the servers to avoid. With a server's result that
+// is an error it also returns the entries that came.
+func (p *Pool) search(ctx context.Context, r *Request, avoid []*server) (*Answer, error) {
 	begun := time.Now()
 	timeout := p.settings.Timeout
 	op, err := encodeSearch(r, int((timeout+time.Second-1)/time.Second))
@@ -30,7 +40,7 @@ func (p *Pool) Search(ctx context.Context, r *Request) (*Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	q := &query{pool: p, op: op, limit: r.SizeLimit, done: make(chan *call, maxSends)}
+	q := &query{pool: p, op: op, limit: r.SizeLimit, done: make(chan *call, maxSends), avoid: avoid}
 	defer q.finish()
 	k, err := q.run(ctx)
 	if err == nil && ctx.Err() != nil {
@@ -49,7 +59,7 @@ func (p *Pool) Search(ctx context.Context, r *Request) (*Answer, error) {
 		}
 		return nil, fmt.Errorf("%w: %s: %q", ErrNoBase, server, r.Base)
 	}
-	return nil, refusal(k.result, server)
+	return &Answer{Entries: k.entries, Server: server}, refusal(k.result, server)
 }
 
 // query is one search on its way to an answer.

@@ -1,0 +1,232 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// prover proves of one server that it is able to find what one group searches.
+// A proof is good for the empty answers that came before it was begun. Those
+// that come while one is under way share the next.
+type prover struct {
+	doubt  *Doubt
+	group  *group
+	server string
+
+	mu      sync.Mutex
+	running bool
+	next    *proof
+	sample  Request // the last empty search
+
+	// These belong to run.
+	told  bool      // the log knows of the doubt
+	since time.Time // the first of the proofs that have succeeded one after another
+	last  time.Time // the last of them
+}
+
+// proof is a proof under way; the fields are set when done is closed.
+type proof struct {
+	done  chan struct{}
+	since time.Time // from when on the server has been able to find
+	err   error
+}
+
+// maxPause is between proofs that are taken for one after another.
+const maxPause = 10 * time.Second
+
+func (d *Doubt) prover(g *group, server string) *prover {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.provers[server]
+	if p == nil {
+		p = &prover{doubt: d, group: g, server: server}
+		g.provers[server] = p
+	}
+	return p
+}
+
+// join waits for a proof that begins after the call, for an empty answer to
+// sample, and returns from when on the server has been able to find.
+func (p *prover) join(ctx context.Context, sample Request) (time.Time, error) {
+	p.mu.Lock()
+	p.sample = sample
+	if p.next == nil {
+		p.next = &proof{done: make(chan struct{})}
+	}
+	mine := p.next
+	if !p.running {
+		p.running = true
+		go p.run()
+	}
+	p.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.since, mine.err
+	case <-ctx.Done():
+		return time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+func (p *prover) run() {
+	for {
+		p.mu.Lock()
+		now, sample := p.next, p.sample
+		p.next = nil
+		if now == nil {
+			p.running = false
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+		p.doubt.proofs.Add(1)
+		begun := time.Now()
+		now.err = p.prove(&sample)
+		p.tell(now.err)
+		if now.err != nil || begun.Sub(p.last) > maxPause {
+			p.since = time.Time{}
+		}
+		if now.err == nil {
+			if p.last = time.Now(); p.since.IsZero() {
+				p.since = p.last
+			}
+		}
+		now.since = p.since
+		close(now.done)
+	}
+}
+
+// tell logs when doubt begins and ends.
+func (p *prover) tell(err error) {
+	doubt := errors.Is(err, ErrDoubt)
+	if doubt == p.told || err != nil && !doubt {
+		return
+	}
+	p.told = doubt
+	if doubt {
+		p.doubt.log.Error("directory in doubt", "server", p.server, "table", p.group.table, "why", err.Error())
+	} else {
+		p.doubt.log.Info("directory believed again", "server", p.server, "table", p.group.table)
+	}
+}
+
+// prove returns nil when the server is able to find what the group searches;
+// ErrDoubt when it is not, and else why that cannot be told.
+func (p *prover) prove(sample *Request) error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.doubt.options.Timeout)
+	defer cancel()
+	checks := []func(context.Context) error{
+		p.sentinel,
+		func(ctx context.Context) error { return p.doubt.complete(ctx, p.server, sample.Base) },
+		func(ctx context.Context) error { return p.vouch(ctx, sample) },
+	}
+	errs := make([]error, len(checks))
+	var all sync.WaitGroup
+	for n, check := range checks {
+		all.Go(func() { errs[n] = check(ctx) })
+	}
+	all.Wait()
+	var unknown error
+	for _, err := range errs {
+		switch {
+		case errors.Is(err, ErrDoubt):
+			return err
+		case err != nil:
+			unknown = err
+		}
+	}
+	if unknown != nil {
+		return fmt.Errorf("prove that %s is able to find: %w", p.server, unknown)
+	}
+	return nil
+}
+
+func inDoubt(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrDoubt}, args...)...)
+}
+
+func isNoBase(err error) bool { return errors.Is(err, ErrNoBase) }
+
+// sentinel asks for the configured entry.
+func (p *prover) sentinel(ctx context.Context) error {
+	o := &p.doubt.options
+	if o.Sentinel == "" {
+		return nil
+	}
+	r := &Request{Base: o.Sentinel, Scope: ScopeBase, Filter: anyEntry, Attributes: []string{noAttributes}}
+	if o.Sentinel[0] == '(' {
+		r.Base, r.Scope, r.Filter, r.SizeLimit = o.SentinelBase, ScopeSub, o.Sentinel, 1
+	}
+	a, err := p.doubt.next.SearchOn(ctx, p.server, r)
+	switch {
+	case isNoBase(err), err == nil && len(a.Entries) == 0:
+		return inDoubt("the sentinel %s is not found", o.Sentinel)
+	case isSizeLimit(err):
+		return nil
+	}
+	return err
+}
+
+// vouch asks for what the group found a while ago. An entry may have been
+// deleted since, or changed; not most of them at the same time.
+func (p *prover) vouch(ctx context.Context, sample *Request) error {
+	g, o := p.group, &p.doubt.options
+	found, lost, err := g.recall(ctx, p.doubt.next, p.server, g.current())
+	if err != nil {
+		return err
+	}
+	var gone []*recent
+	changed := 0
+	for _, one := range lost {
+		deleted, err := p.isGone(ctx, one)
+		if err != nil {
+			return err
+		}
+		if deleted {
+			gone = append(gone, one)
+		} else {
+			g.forget(one)
+			changed++
+		}
+	}
+	settled := g.mark(found, gone, o.Settle)
+	total := len(found) + len(gone)
+	switch most := len(gone) > max(1, total/4); {
+	case !settled && (most || len(found) == 0 && len(gone) > 1):
+		return inDoubt("of %d entries that were found a while ago, %d are gone", total, len(gone))
+	case len(found) == 0 && (changed == 0 || len(gone) > 0):
+		// Nothing that is known proves it: look for something else. If there
+		// is nothing, the one entry that a table had may be deleted, in time;
+		// of several it is not believed, however long.
+		if err := p.survey(ctx, sample, len(gone) == 0 || len(gone) == 1 && settled); err != nil {
+			return err
+		}
+	}
+	for _, one := range gone {
+		g.forget(one)
+		if p.doubt.burst(g.table, p.doubt.hasher.sum(&one.request), true) {
+			return inDoubt("too many answers of table %q turned to nothing", g.table)
+		}
+	}
+	return nil
+}
+
+// isGone tells whether an entry that is not found any more was deleted (or was
+// never loaded). It is an error if it is there and the server cannot evaluate
+// the group's filter on it; otherwise it has been changed, as is its right.
+func (p *prover) isGone(ctx context.Context, one *recent) (bool, error) {
+	a, err := p.doubt.next.SearchOn(ctx, p.server, &Request{
+		Base: one.dn, Scope: ScopeBase, Filter: evaluable(p.group.names), Attributes: []string{noAttributes},
+	})
+	switch {
+	case isNoBase(err):
+		return true, nil
+	case err != nil:
+		return false, err
+	case len(a.Entries) == 0:
+		return false, inDoubt("%s is there, but may not be searched by %v any more", one.dn, p.group.names)
+	}
+	return false, nil
+}
