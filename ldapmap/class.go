@@ -111,6 +111,8 @@ type asker struct {
 	data  string
 	found bool
 	err   error
+
+	unquoted bool // the key came in the unquoted form, and needs quotes
 }
 
 // ask looks a key up, folded, unless the walk is done. It says whether it is.

@@ -10,25 +10,30 @@ import "strings"
 //
 // In access(5) and transport(5) tables, the domain and its parents take the
 // place of the last two, and access(5) has user+extension@ and user@ at the
-// end. Each address is asked for in its quoted form, then, if that differs,
-// in the unquoted one.
+// end. Each address is asked for in its quoted form, then, if that differs, in
+// the unquoted one.
+//
+// Tables that rewrite addresses are the exception: cleanup(8) asks for the
+// quoted form alone. smtpd(8) asks these tables for both, to see whether a
+// recipient exists, but then it sends us the unquoted form too.
 //
 // Most look-ups end with the first key, which costs nothing but itself.
 func (w *Walk) address(a *asker, key string) {
 	full := parseAddress(key)
+	a.unquoted = full == key && quoteAddress(key, false) != key
 	at := strings.LastIndexByte(full, '@')
 	local, domain := full, ""
 	if at >= 0 {
 		local, domain = full[:at], full[at+1:]
 	}
-	if a.both(full, false) {
+	if w.forms(a, full, false) {
 		return
 	}
 	user, extension := w.postfix.split(local)
 	bare := full
 	if extension != "" {
 		bare = user + full[len(local):]
-		if a.both(bare, false) {
+		if w.forms(a, bare, false) {
 			w.withExtension(a, user, extension)
 			return
 		}
@@ -38,16 +43,16 @@ func (w *Walk) address(a *asker, key string) {
 	}
 	if w.class == Access || w.class == Transport {
 		a.domain(domain, w.parents)
-		if w.class == Access && !a.both(full[:at+1], false) && extension != "" {
-			a.both(user+"@", false)
+		if w.class == Access && !w.forms(a, full[:at+1], false) && extension != "" {
+			w.forms(a, user+"@", false)
 		}
 		return
 	}
 	if w.local[Fold(strings.TrimSuffix(domain, "."))] {
-		if a.both(local, true) {
+		if w.forms(a, local, true) {
 			return
 		}
-		if extension != "" && a.both(user, true) {
+		if extension != "" && w.forms(a, user, true) {
 			w.withExtension(a, user, extension)
 			return
 		}
@@ -55,18 +60,27 @@ func (w *Walk) address(a *asker, key string) {
 	a.ask(full[len(local):])
 }
 
-// both asks for an address in its quoted and in its unquoted form.
-func (a *asker) both(address string, bareLocal bool) (done bool) {
+// forms asks for an address in the forms that Postfix asks for.
+func (w *Walk) forms(a *asker, address string, bareLocal bool) (done bool) {
 	quoted := quoteAddress(address, bareLocal)
-	return a.ask(quoted) || quoted != address && a.ask(address)
+	switch {
+	case quoted == address || w.rewrites() && !a.unquoted:
+		return a.ask(quoted)
+	case w.rewrites():
+		return a.ask(address)
+	}
+	return a.ask(quoted) || a.ask(address)
 }
+
+// rewrites says whether the results are addresses in place of the key.
+func (w *Walk) rewrites() bool { return w.class == VirtualAlias || w.class == Canonical }
 
 // withExtension makes of a result for the user one for the user with the
 // extension, where Postfix would have. It would, had it matched the user
 // itself; as it is, it takes the full address for matched.
 func (w *Walk) withExtension(a *asker, user, extension string) {
 	switch {
-	case a.err != nil || w.class != VirtualAlias && w.class != Canonical:
+	case a.err != nil || !w.rewrites():
 	case a.data != "" && a.data[0] == '@':
 		// Postfix puts the whole local part before it, extension and all.
 		if !w.propagate {
