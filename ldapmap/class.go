@@ -47,8 +47,8 @@ func (c Class) needsLocal() bool {
 	return false
 }
 
-// Walk is a class with what it has to know of Postfix.
-type Walk struct {
+// Keys is a class with what it has to know of Postfix.
+type Keys struct {
 	class     Class
 	postfix   Postfix
 	local     map[string]bool // folded domains whose users are known without them
@@ -56,9 +56,9 @@ type Walk struct {
 	parents   parentStyle
 }
 
-// NewWalk makes the walk of a class.
-func NewWalk(class Class, p Postfix) *Walk {
-	w := &Walk{class: class, postfix: p, local: p.localDomains()}
+// NewKeys makes the Keys of a class.
+func NewKeys(class Class, p Postfix) *Keys {
+	k := &Keys{class: class, postfix: p, local: p.localDomains()}
 	within := func(name string) parentStyle {
 		if slices.Contains(p.ParentDomainMatchesSubdomains, name) {
 			return plainParents
@@ -67,39 +67,39 @@ func NewWalk(class Class, p Postfix) *Walk {
 	}
 	switch class {
 	case VirtualAlias:
-		w.propagate = slices.Contains(p.PropagateUnmatchedExtensions, "virtual")
+		k.propagate = slices.Contains(p.PropagateUnmatchedExtensions, "virtual")
 	case Canonical:
-		w.propagate = slices.Contains(p.PropagateUnmatchedExtensions, "canonical")
+		k.propagate = slices.Contains(p.PropagateUnmatchedExtensions, "canonical")
 	case Access:
-		w.parents = within("smtpd_access_maps")
+		k.parents = within("smtpd_access_maps")
 	case Transport:
-		w.parents = within("transport_maps")
+		k.parents = within("transport_maps")
 	case Domain:
-		w.parents = within("relay_domains")
+		k.parents = within("relay_domains")
 		if p.List != "" && p.List != "relay_domains" {
-			w.parents = noParents
+			k.parents = noParents
 		}
 	}
-	return w
+	return k
 }
 
 // Lookup asks the table for the keys that a key of Postfix stands for, until
 // one is found. The first error ends it: a later key must not be found where
 // an earlier one might have been.
-func (w *Walk) Lookup(ctx context.Context, table Lookuper, key string) (data string, found bool, err error) {
+func (k *Keys) Lookup(ctx context.Context, table Lookuper, key string) (data string, found bool, err error) {
 	if key == "" {
 		return "", false, nil // Postfix would not have asked
 	}
 	a := asker{ctx: ctx, table: table}
 	switch {
-	case w.class == Exact:
+	case k.class == Exact:
 		a.ask(key)
-	case w.class == Domain:
-		a.domain(key, w.parents)
-	case w.class == Access && strings.IndexByte(key, '@') < 0:
-		a.host(key, w.parents)
+	case k.class == Domain:
+		a.domain(key, k.parents)
+	case k.class == Access && strings.IndexByte(key, '@') < 0:
+		a.host(key, k.parents)
 	default:
-		w.address(&a, key)
+		k.address(&a, key)
 	}
 	return a.data, a.found, a.err
 }
@@ -118,7 +118,9 @@ type asker struct {
 // ask looks a key up, folded, unless the walk is done. It says whether it is.
 func (a *asker) ask(key string) (done bool) {
 	if !a.done() && key != "" {
-		a.data, a.found, a.err = a.table.Lookup(a.ctx, Fold(key))
+		if folded, ok := Fold(key); ok { // else no table can have it
+			a.data, a.found, a.err = a.table.Lookup(a.ctx, folded)
+		}
 	}
 	return a.done()
 }

@@ -18,7 +18,7 @@ import "strings"
 // recipient exists, but then it sends us the unquoted form too.
 //
 // Most look-ups end with the first key, which costs nothing but itself.
-func (w *Walk) address(a *asker, key string) {
+func (k *Keys) address(a *asker, key string) {
 	full := parseAddress(key)
 	a.unquoted = full == key && quoteAddress(key, false) != key
 	at := strings.LastIndexByte(full, '@')
@@ -26,67 +26,73 @@ func (w *Walk) address(a *asker, key string) {
 	if at >= 0 {
 		local, domain = full[:at], full[at+1:]
 	}
-	if w.forms(a, full, false) {
+	if k.forms(a, full, false) {
 		return
 	}
-	user, extension := w.postfix.split(local)
+	user, extension := k.postfix.split(local)
 	bare := full
 	if extension != "" {
 		bare = user + full[len(local):]
-		if w.forms(a, bare, false) {
-			w.withExtension(a, user, extension)
+		if k.forms(a, bare, false) {
+			k.withExtension(a, user, extension)
 			return
 		}
 	}
 	if at < 0 {
 		return
 	}
-	if w.class == Access || w.class == Transport {
-		a.domain(domain, w.parents)
-		if w.class == Access && !w.forms(a, full[:at+1], false) && extension != "" {
-			w.forms(a, user+"@", false)
+	if k.class == Access || k.class == Transport {
+		a.domain(domain, k.parents)
+		if k.class == Access && !k.forms(a, full[:at+1], false) && extension != "" {
+			k.forms(a, user+"@", false)
 		}
 		return
 	}
-	if w.local[Fold(strings.TrimSuffix(domain, "."))] {
-		if w.forms(a, local, true) {
+	if k.isLocal(domain) {
+		if k.forms(a, local, true) {
 			return
 		}
-		if extension != "" && w.forms(a, user, true) {
-			w.withExtension(a, user, extension)
+		if extension != "" && k.forms(a, user, true) {
+			k.withExtension(a, user, extension)
 			return
 		}
 	}
 	a.ask(full[len(local):])
 }
 
+// isLocal says whether a domain's users are looked up without it too.
+func (k *Keys) isLocal(domain string) bool {
+	folded, ok := Fold(strings.TrimSuffix(domain, "."))
+	return ok && k.local[folded]
+}
+
 // forms asks for an address in the forms that Postfix asks for.
-func (w *Walk) forms(a *asker, address string, bareLocal bool) (done bool) {
+func (k *Keys) forms(a *asker, address string, bareLocal bool) (done bool) {
 	quoted := quoteAddress(address, bareLocal)
 	switch {
-	case quoted == address || w.rewrites() && !a.unquoted:
+	case quoted == address || k.rewrites() && !a.unquoted:
 		return a.ask(quoted)
-	case w.rewrites():
+	case k.rewrites():
 		return a.ask(address)
 	}
 	return a.ask(quoted) || a.ask(address)
 }
 
 // rewrites says whether the results are addresses in place of the key.
-func (w *Walk) rewrites() bool { return w.class == VirtualAlias || w.class == Canonical }
+func (k *Keys) rewrites() bool { return k.class == VirtualAlias || k.class == Canonical }
 
 // withExtension makes of a result for the user one for the user with the
 // extension, where Postfix would have. It would, had it matched the user
 // itself; as it is, it takes the full address for matched.
-func (w *Walk) withExtension(a *asker, user, extension string) {
+func (k *Keys) withExtension(a *asker, user, extension string) {
 	switch {
-	case a.err != nil || !w.rewrites():
+	case a.err != nil || !k.rewrites():
 	case a.data != "" && a.data[0] == '@':
 		// Postfix puts the whole local part before it, extension and all.
-		if !w.propagate {
+		if !k.propagate {
 			a.data = quoteAddress(user+a.data, false)
 		}
-	case w.propagate:
+	case k.propagate:
 		a.data = addExtension(a.data, extension)
 	}
 }

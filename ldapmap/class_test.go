@@ -65,7 +65,7 @@ func TestWalks(t *testing.T) {
 		{Domain, nil, "example.org.", "example.org. org."},
 	} {
 		table := &fakeTable{}
-		data, found, err := NewWalk(c.class, site(c.change)).Lookup(t.Context(), table, c.key)
+		data, found, err := NewKeys(c.class, site(c.change)).Lookup(t.Context(), table, c.key)
 		if data != "" || found || err != nil {
 			t.Errorf("%s %q: %q, %v, %v", c.class, c.key, data, found, err)
 		}
@@ -104,7 +104,7 @@ func TestExtensionsInResults(t *testing.T) {
 		{VirtualAlias, nil, "bare+ext@local.test", "alice+ext@a.test"},
 		{VirtualAlias, nil, `"a b+x y"@example.org`, `"c d+x y"@a.test`},
 	} {
-		data, found, err := NewWalk(c.class, site(c.change)).Lookup(t.Context(), table, c.key)
+		data, found, err := NewKeys(c.class, site(c.change)).Lookup(t.Context(), table, c.key)
 		if data != c.want || !found || err != nil {
 			t.Errorf("%s %q: %q, %v, %v; want %q", c.class, c.key, data, found, err, c.want)
 		}
@@ -116,7 +116,7 @@ func TestErrorEndsWalk(t *testing.T) {
 	broken := errors.New("no server")
 	for key := range map[string]bool{"user+ext@local.test": true, "user@local.test": true, "user": true} {
 		table := &fakeTable{data: map[string]string{"@local.test": "all@a.test"}, fail: map[string]error{key: broken}}
-		data, found, err := NewWalk(VirtualAlias, site(nil)).Lookup(t.Context(), table, "user+ext@local.test")
+		data, found, err := NewKeys(VirtualAlias, site(nil)).Lookup(t.Context(), table, "user+ext@local.test")
 		if !errors.Is(err, broken) || found || data != "" {
 			t.Errorf("%s: %q, %v, %v", key, data, found, err)
 		}
@@ -129,7 +129,7 @@ func TestErrorEndsWalk(t *testing.T) {
 func TestAbsurdDomain(t *testing.T) {
 	table := &fakeTable{}
 	key := "u@" + strings.Repeat("a.", 5000) + "org"
-	if _, _, err := NewWalk(Transport, site(nil)).Lookup(t.Context(), table, key); !errors.Is(err, errLabels) {
+	if _, _, err := NewKeys(Transport, site(nil)).Lookup(t.Context(), table, key); !errors.Is(err, errLabels) {
 		t.Error(err)
 	}
 	if len(table.asked) > maxLabels+2 {
@@ -139,7 +139,7 @@ func TestAbsurdDomain(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	m := testSettings(discard(), map[string]Lookuper{"users": users()}).Maps["users"]
-	m.walk = NewWalk(RelayRecipient, site(nil))
+	m.keys = NewKeys(RelayRecipient, site(nil))
 	steps, status, text := m.Explain(context.Background(), "Alice+x@example.org")
 	if status != "OK" || text != "alice@mail.example.org" || len(steps) != 2 || steps[0].Found || steps[1].Key != "alice@example.org" || !steps[1].Found {
 		t.Errorf("%v, %s %s", steps, status, text)
@@ -180,7 +180,7 @@ func FuzzWalk(f *testing.F) {
 		if len(key) > 2000 || len(data) > 2000 {
 			return
 		}
-		walk := NewWalk(Classes()[int(class)%len(Classes())], site(nil))
+		walk := NewKeys(Classes()[int(class)%len(Classes())], site(nil))
 		nothing := &fakeTable{}
 		if _, found, _ := walk.Lookup(t.Context(), nothing, key); found {
 			t.Fatal("found nothing")

@@ -67,7 +67,7 @@ func testSettings(log *slog.Logger, tables map[string]Lookuper) *Settings {
 	metrics := NewMetrics(prometheus.NewRegistry())
 	s := &Settings{Maps: map[string]*Map{}, IdleTimeout: time.Minute, Drain: 10 * time.Second, Log: log, Metrics: metrics}
 	for name, table := range tables {
-		s.Maps[name] = NewMap(name, NewWalk(Exact, DefaultPostfix()), table, 200*time.Millisecond, metrics)
+		s.Maps[name] = NewMap(name, NewKeys(Exact, DefaultPostfix()), table, 200*time.Millisecond, metrics)
 	}
 	return s
 }

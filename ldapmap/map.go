@@ -9,19 +9,19 @@ import (
 // Postfix would have tried in an ldap: table used for the same feature.
 type Map struct {
 	table    Lookuper
-	walk     *Walk
+	keys     *Keys
 	deadline time.Duration
 	counts   *mapCounts
 }
 
 // NewMap makes a Map of a table. A look-up takes no longer than the deadline.
-func NewMap(name string, walk *Walk, table Lookuper, deadline time.Duration, metrics *Metrics) *Map {
-	return &Map{table: table, walk: walk, deadline: deadline, counts: metrics.of(name)}
+func NewMap(name string, keys *Keys, table Lookuper, deadline time.Duration, metrics *Metrics) *Map {
+	return &Map{table: table, keys: keys, deadline: deadline, counts: metrics.of(name)}
 }
 
 // Lookup answers a key as Postfix sends it.
 func (m *Map) Lookup(ctx context.Context, key string) (data string, found bool, err error) {
-	return m.walk.Lookup(ctx, m.table, key)
+	return m.keys.Lookup(ctx, m.table, key)
 }
 
 // Step is one key that a look-up tried.
@@ -44,7 +44,7 @@ func (m *Map) Explain(ctx context.Context, key string) (steps []Step, status, te
 		steps = append(steps, Step{Key: key, Data: data, Found: found, Err: err, Took: time.Since(began)})
 		return data, found, err
 	})
-	r := answer(m.walk.Lookup(ctx, recorder, key))
+	r := answer(m.keys.Lookup(ctx, recorder, key))
 	return steps, r.status, r.data
 }
 

@@ -67,8 +67,8 @@ func hostname() string {
 func (p *Postfix) localDomains() map[string]bool {
 	local := map[string]bool{}
 	for _, name := range append([]string{p.Myorigin}, p.Mydestination...) {
-		if name != "" {
-			local[Fold(name)] = true
+		if folded, ok := Fold(name); ok && name != "" {
+			local[folded] = true
 		}
 	}
 	add := func(addr netip.Addr) {

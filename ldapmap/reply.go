@@ -59,6 +59,8 @@ func failure(err error) reply {
 		return reply{statusPerm, "no table in the request", err}
 	case errors.Is(err, ErrNotText):
 		return reply{statusPerm, "the result is not UTF-8", err}
+	case errors.Is(err, ErrNotText):
+		return reply{statusPerm, "the answer is not UTF-8", err}
 	case errors.Is(err, errNUL):
 		return temp("impossible key")
 	case errors.Is(err, errReplySize):

@@ -53,7 +53,7 @@ func serveTables(t *testing.T, tables map[string]ldapmap.Lookuper) string {
 	settings := &ldapmap.Settings{Maps: map[string]*ldapmap.Map{}, IdleTimeout: time.Minute, Drain: time.Second,
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics}
 	for name, table := range tables {
-		settings.Maps[name] = ldapmap.NewMap(name, ldapmap.NewWalk(ldapmap.Exact, ldapmap.DefaultPostfix()), table, 5*time.Second, metrics)
+		settings.Maps[name] = ldapmap.NewMap(name, ldapmap.NewKeys(ldapmap.Exact, ldapmap.DefaultPostfix()), table, 5*time.Second, metrics)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -234,10 +234,10 @@ func compareFeature(t *testing.T, p ldapmap.Postfix, f feature, sender, recipien
 	p.List = f.name
 	var walks [][]string
 	for _, key := range f.keys(sender, recipient) {
-		walks = append(walks, keysOf(t, ldapmap.NewWalk(f.class, p), key))
+		walks = append(walks, keysOf(t, ldapmap.NewKeys(f.class, p), key))
 		if f.class == ldapmap.VirtualAlias || f.class == ldapmap.Canonical {
 			// smtpd asks these for the unquoted forms too, as it asks others.
-			walks = append(walks, keysOf(t, ldapmap.NewWalk(ldapmap.RelayRecipient, p), key))
+			walks = append(walks, keysOf(t, ldapmap.NewKeys(ldapmap.RelayRecipient, p), key))
 		}
 	}
 	got = slices.DeleteFunc(got, func(k string) bool {
@@ -254,7 +254,7 @@ func compareFeature(t *testing.T, p ldapmap.Postfix, f feature, sender, recipien
 }
 
 // keysOf gives the keys of a walk that finds nothing.
-func keysOf(t *testing.T, walk *ldapmap.Walk, key string) []string {
+func keysOf(t *testing.T, walk *ldapmap.Keys, key string) []string {
 	t.Helper()
 	table := &recorder{keys: map[string][]string{}}
 	if _, found, err := walk.Lookup(t.Context(), recorded{table, ""}, key); found || err != nil {
