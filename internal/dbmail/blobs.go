@@ -2,11 +2,13 @@ package dbmail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -46,7 +48,9 @@ func newBlobSet(group []*job) *blobSet {
 	return b
 }
 
-// lookForBlobs finds stored blobs of the same hash and size.
+// lookForBlobs finds stored blobs of the same hash and size, in any order:
+// ORDER BY makes the server sort what are mostly misses, which was three
+// quarters of the statement's time.
 func (s *Store) lookForBlobs(b *batch, set *blobSet) {
 	_ = chunked(set.order, 1000, func(keys []blobKey) error {
 		hashes := make([]any, len(keys))
@@ -63,7 +67,7 @@ func (s *Store) lookForBlobs(b *batch, set *blobSet) {
 				set.candidates = append(set.candidates, c)
 			}
 			return nil
-		}, "SELECT id, hash, size FROM "+s.t.mimeparts+" WHERE hash IN ("+placeholders(len(hashes))+") ORDER BY id", hashes...)
+		}, "SELECT id, hash, size FROM "+s.t.mimeparts+" WHERE hash IN ("+placeholders(len(hashes))+")", hashes...)
 		return nil
 	})
 }
@@ -75,6 +79,7 @@ const compareInline = 64 << 10
 // compareBlobs keeps the candidates whose content is the same. The one with
 // the lowest id wins, as it would for DBMail's LIMIT 1.
 func (s *Store) compareBlobs(ctx context.Context, on *sql.Conn, set *blobSet) error {
+	slices.SortFunc(set.candidates, func(a, b candidate) int { return cmp.Compare(a.id, b.id) })
 	keys := map[uint64]blobKey{}
 	var fetch []uint64
 	for _, c := range set.candidates {
@@ -141,29 +146,22 @@ func (s *Store) sameBlob(ctx context.Context, on *sql.Conn, id uint64, data []by
 // for deletion by dbmail-util a moment ago, whose DELETE would cascade to our
 // message: such rows are not reused. (The foreign keys lock the row itself.)
 func (w *writer) lockReused(b *batch) {
-	w.linked(b, w.s.t.partlists, "part_id", w.blobs.reused)
-	w.linked(b, w.s.t.header, "headervalue_id", w.values.reused)
+	w.linked(b, w.s.t.mimeparts, w.s.t.partlists, "part_id", w.blobs.reused)
+	w.linked(b, w.s.t.headervalue, w.s.t.header, "headervalue_id", w.values.reused)
 }
 
-func (w *writer) linked(b *batch, table, column string, ids map[uint64]bool) {
-	list := make([]uint64, 0, len(ids))
-	for id := range ids {
-		list = append(list, id)
-	}
-	_ = chunked(list, 200, func(list []uint64) error {
-		var q strings.Builder
-		for i := range list {
-			if i > 0 {
-				q.WriteString(" UNION ALL ")
-			}
-			fmt.Fprintf(&q, "SELECT * FROM (SELECT %s FROM %s WHERE %s = ? LIMIT 1%s) l%d", column, table, column, w.s.d.shared, i)
-		}
+// linked locks one link of each row. A subquery for each row of the outer
+// table costs a tenth of a UNION of as many queries.
+func (w *writer) linked(b *batch, table, links, column string, ids map[uint64]bool) {
+	_ = chunked(sortedIDs(ids), 1000, func(list []uint64) error {
 		b.query(func(r *sql.Rows) error {
 			var id uint64
-			err := r.Scan(&id)
-			ids[id] = true
+			var link sql.NullInt64
+			err := r.Scan(&id, &link)
+			ids[id] = link.Valid
 			return err
-		}, q.String(), anySlice(list)...)
+		}, "SELECT v.id, (SELECT l."+column+" FROM "+links+" l WHERE l."+column+" = v.id LIMIT 1"+w.s.d.shared+") FROM "+
+			table+" v WHERE v.id IN ("+placeholders(len(list))+")", anySlice(list)...)
 		return nil
 	})
 }

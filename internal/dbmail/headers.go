@@ -119,7 +119,8 @@ func newValueSet(group []*job) *valueSet {
 	return v
 }
 
-// lookForValues finds stored header values, by hash and text.
+// lookForValues finds stored header values, by hash and text; of several the
+// first made.
 func (s *Store) lookForValues(b *batch, set *valueSet) {
 	_ = chunked(set.order, 1000, func(keys []valueKey) error {
 		hashes := make([]any, len(keys))
@@ -132,13 +133,16 @@ func (s *Store) lookForValues(b *batch, set *valueSet) {
 			if err := r.Scan(&id, &k.hash, &k.value); err != nil {
 				return err
 			}
-			if _, wanted := set.rows[k]; wanted {
-				if _, have := set.stored[k]; !have {
-					set.stored[k], set.reused[id] = id, false
-				}
+			if _, wanted := set.rows[k]; !wanted {
+				return nil
 			}
+			if have, ok := set.stored[k]; ok {
+				delete(set.reused, max(id, have))
+				id = min(id, have)
+			}
+			set.stored[k], set.reused[id] = id, false
 			return nil
-		}, "SELECT id, hash, headervalue FROM "+s.t.headervalue+" WHERE hash IN ("+placeholders(len(hashes))+") ORDER BY id", hashes...)
+		}, "SELECT id, hash, headervalue FROM "+s.t.headervalue+" WHERE hash IN ("+placeholders(len(hashes))+")", hashes...)
 		return nil
 	})
 }

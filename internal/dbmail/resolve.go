@@ -79,14 +79,11 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 		add(baseLocal + "@")
 	}
 
-	var found aliasRows
-	var named []User
-	q := s.batch(s.db)
-	s.lookForAliases(q, order, &found)
-	s.lookForUsers(q, &named, addr, base)
-	if err := q.run(ctx); err != nil {
+	asked := &question{aliases: order, names: []string{addr, base}}
+	if err := s.questions.ask(ctx, s, asked); err != nil {
 		return Recipient{}, fmt.Errorf("look up %s: %w", addr, err)
 	}
+	found, named := asked.rows, asked.users
 	var verdict error = ErrUnknown
 	try := func(keys []string) (Recipient, bool, error) {
 		for _, key := range keys {
@@ -301,17 +298,17 @@ func (s *Store) usersByID(ctx context.Context, ids []uint64) ([]User, error) {
 
 // lookForUsers reads the users of some names, DBMail's own excepted.
 func (s *Store) lookForUsers(b *batch, found *[]User, names ...string) {
-	conditions := make([]string, len(names))
-	for i := range names {
-		conditions[i] = s.d.sameText("userid")
-	}
-	b.query(func(r *sql.Rows) error {
-		u, err := scanUser(r)
-		if !isInternal(u.Name) {
-			*found = append(*found, u)
-		}
-		return err
-	}, "SELECT "+userColumns+" FROM "+s.t.users+" WHERE "+strings.Join(conditions, " OR "), anySlice(names)...)
+	_ = chunked(names, 500, func(names []string) error {
+		b.query(func(r *sql.Rows) error {
+			u, err := scanUser(r)
+			if !isInternal(u.Name) {
+				*found = append(*found, u)
+			}
+			return err
+		}, "SELECT "+userColumns+" FROM "+s.t.users+" WHERE "+s.d.fold("userid")+" IN ("+
+			strings.Repeat(s.d.fold("?")+",", len(names)-1)+s.d.fold("?")+")", anySlice(names)...)
+		return nil
+	})
 }
 
 // pickUser gives the user of the first name that there is one of; nil for none.

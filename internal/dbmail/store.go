@@ -68,15 +68,16 @@ type Store struct {
 	log   *slog.Logger
 	hash  hasher
 
-	limits   Limits
-	names    headerNames
-	hot      hotBlobs
-	marks    answered
-	groups   grouper
-	prepared statements
-	huge     chan struct{} // places for blobs that are huge
-	turn     turn
-	metrics  *Metrics
+	limits    Limits
+	names     headerNames
+	hot       hotBlobs
+	marks     answered
+	groups    grouper
+	prepared  statements
+	huge      chan struct{} // places for blobs that are huge
+	turn      turn
+	questions questions
+	metrics   *Metrics
 }
 
 // Limits are what the server behind a store allows, learnt when it is opened.
