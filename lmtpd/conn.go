@@ -1,6 +1,7 @@
 package lmtpd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,11 @@ import (
 
 // conn stands between the network and go-smtp and adds what that lacks:
 //
+//   - Commands are handed on one line at a time, so that nothing of what
+//     follows is in go-smtp's buffer; the content of DATA is then read here,
+//     in blocks (see content.go), where go-smtp looks at each octet by itself.
+//   - Replies are sent when no further command is here to be answered, and the
+//     final ones of a message together (RFC 2920 3.2), each in one write.
 //   - A bound on what may arrive between two of our replies while commands are
 //     read, so that a command line cannot grow without end, while lines of
 //     content may. It counts octets from the network, so it holds under
@@ -20,6 +26,8 @@ import (
 //     rest of a message for commands.
 //   - Proof that the client has read our final replies: see finalReplies.
 //   - An orderly end: drain lets a message finish and wakes who is idle.
+//
+// Deadlines take effect at the next read or write of the network.
 type conn struct {
 	net.Conn
 	idle time.Duration
@@ -27,6 +35,10 @@ type conn struct {
 	mu       sync.Mutex
 	buf      []byte // read, not handed on
 	space    []byte
+	aligned  bool   // what was handed on last is the end of a line: go-smtp holds no more than that
+	secure   bool   // TLS records, not lines
+	rest     []byte // to be handed on before buf: the end of content that was read here
+	readBy   time.Time
 	content  bool  // a message is being read
 	chunked  bool  // … by BDAT
 	received int64 // octets handed on since our last reply
@@ -39,6 +51,10 @@ type conn struct {
 	watch   func() // called once when the client proves that it read them; nil: nothing to prove
 	early   int    // octets that had arrived before the last of them was written: they prove nothing
 	arrived bool   // others have come since
+
+	writing sync.Mutex // before mu; held while the network is written to
+	out     []byte     // replies to be sent
+	writeBy time.Time
 }
 
 const (
@@ -46,6 +62,13 @@ const (
 	// maxCommand bounds the octets between two replies while commands are
 	// read. go-smtp and TLS read ahead, which must fit too.
 	maxCommand = 64 << 10
+	// maxReplies bounds the replies that wait to be sent together.
+	maxReplies = 8 << 10
+	// partingTime is what the last replies may take when a connection is closed.
+	partingTime = time.Second
+	// tlsHandshake is the first octet of a TLS connection (RFC 8446 5.1), and
+	// of no command.
+	tlsHandshake = 0x16
 )
 
 var errCommandTooLong = errors.New("too many octets without a complete command")
@@ -56,30 +79,24 @@ func newConn(c net.Conn, idle time.Duration) *conn { return &conn{Conn: c, idle:
 func (c *conn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed != nil {
-		return 0, c.failed
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		c.rest = c.rest[n:]
+		return n, nil
 	}
-	if len(c.buf) == 0 {
-		if c.space == nil {
-			c.space = make([]byte, readBuffer)
-		}
-		if c.content && c.idle > 0 {
-			_ = c.Conn.SetReadDeadline(time.Now().Add(c.idle))
-		}
-		c.mu.Unlock()
-		n, err := c.Conn.Read(c.space)
-		c.mu.Lock()
-		if err != nil {
-			c.failed = c.failure(err)
-			c.watch = nil // the end of a connection is no command
-			if n == 0 {
-				return 0, c.failed
-			}
-		}
-		c.buf = c.space[:n]
+	if err := c.fill(); err != nil {
+		return 0, err
 	}
-	n := copy(p, c.buf)
+	n := min(len(p), len(c.buf))
+	if !c.content && !c.secure {
+		c.secure = c.buf[0] == tlsHandshake
+		if i := bytes.IndexByte(c.buf[:n], '\n'); i >= 0 && !c.secure {
+			n = i + 1
+		}
+	}
+	n = copy(p, c.buf[:n])
 	c.buf = c.buf[n:]
+	c.aligned = !c.content && !c.secure && n > 0 && p[n-1] == '\n'
 	c.received += int64(n)
 	if c.watch != nil {
 		if n > c.early {
@@ -93,6 +110,44 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, c.failed
 	}
 	return n, nil
+}
+
+// fill sees that there is something in buf. It is called with mu held and
+// lets go of it while it waits.
+func (c *conn) fill() error {
+	for len(c.buf) == 0 {
+		if c.failed != nil {
+			return c.failed
+		}
+		c.receive()
+	}
+	return nil
+}
+
+// receive is one read of the network.
+func (c *conn) receive() {
+	c.mu.Unlock()
+	c.flush() // a write that fails is found again by the read
+	c.mu.Lock()
+	if c.space == nil {
+		c.space = make([]byte, readBuffer)
+	}
+	by := c.readBy
+	switch {
+	case c.draining && !c.content:
+		by = time.Now()
+	case c.content && c.idle > 0:
+		by = time.Now().Add(c.idle)
+	}
+	_ = c.Conn.SetReadDeadline(by)
+	c.mu.Unlock()
+	n, err := c.Conn.Read(c.space)
+	c.mu.Lock()
+	c.buf = c.space[:n]
+	if err != nil {
+		c.failed = c.failure(err)
+		c.watch = nil // the end of a connection is no command
+	}
 }
 
 // failure is what go-smtp is told of a failed read. It takes io.EOF inside a
@@ -125,6 +180,10 @@ func (c *conn) limit() int64 {
 
 // Write implements net.Conn. go-smtp flushes each reply by itself.
 func (c *conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.out = append(c.out, p...)
+	send := len(c.out) > maxReplies
 	c.mu.Lock()
 	if c.final > 0 {
 		if c.final--; c.final == 0 {
@@ -134,10 +193,14 @@ func (c *conn) Write(p []byte) (int, error) {
 			if c.watch, c.proven = c.proven, nil; !known {
 				c.watch = nil
 			}
+			send = true
 		}
 	}
 	c.mu.Unlock()
-	n, err := c.Conn.Write(p)
+	var err error
+	if send {
+		err = c.send()
+	}
 	c.mu.Lock()
 	c.received, c.consumed = 0, 0
 	var proven func()
@@ -151,44 +214,61 @@ func (c *conn) Write(p []byte) (int, error) {
 	if proven != nil {
 		proven()
 	}
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
-// SetReadDeadline implements net.Conn; while draining, who waits for a
-// command waits no longer.
+// flush sends the replies that wait.
+func (c *conn) flush() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	_ = c.send()
+}
+
+// send is flush for who holds the lock.
+func (c *conn) send() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	_ = c.Conn.SetWriteDeadline(c.writeBy)
+	_, err := c.Conn.Write(c.out)
+	c.out = c.out[:0]
+	return err
+}
+
+// Close implements net.Conn. The last replies are sent if that takes no time;
+// who is writing is cut off.
+func (c *conn) Close() error {
+	if c.writing.TryLock() {
+		c.writeBy = time.Now().Add(partingTime)
+		_ = c.send()
+		c.writing.Unlock()
+	}
+	return c.Conn.Close()
+}
+
+// SetReadDeadline implements net.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining && !c.content {
-		t = time.Now()
-	}
-	return c.Conn.SetReadDeadline(t)
+	c.readBy = t
+	return nil
 }
 
-// startContent says that a message is being read; chunked, that it comes by
-// BDAT, with commands in between.
-func (c *conn) startContent(chunked bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.content, c.chunked, c.consumed = true, chunked, 0
-	c.final, c.proven, c.watch, c.arrived = 0, nil, nil, false
+// SetWriteDeadline implements net.Conn.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.writeBy = t
+	return nil
 }
 
-// took counts content that the session has consumed.
-func (c *conn) took(n int) {
-	c.mu.Lock()
-	c.consumed += int64(n)
-	c.mu.Unlock()
-}
-
-// endContent says that commands are next.
-func (c *conn) endContent() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.content, c.chunked, c.received, c.consumed = false, false, 0, 0
-	if c.draining {
-		_ = c.Conn.SetReadDeadline(time.Now())
-	}
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	_ = c.SetReadDeadline(t)
+	return c.SetWriteDeadline(t)
 }
 
 // finalReplies says that the next n replies are the final ones of a message.

@@ -142,7 +142,10 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 	}()
 	_, chunked := r.(*io.PipeReader)
 	if s.conn != nil {
-		s.conn.startContent(chunked)
+		r = s.conn.startContent(r, chunked)
+	}
+	if w, ok := r.(*dotReader); ok {
+		defer w.drain()
 	}
 	tx := s.envelope()
 	replies, proven, readErr := s.receive(tx, r)
@@ -150,7 +153,7 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) (err error)
 		if chunked {
 			// go-smtp gives one reply, and none for the other recipients,
 			// unless all chunks are taken.
-			_, _ = io.Copy(io.Discard, contentReader{r, s.conn})
+			_, _ = io.Copy(io.Discard, r)
 		}
 		return readErr
 	}
@@ -216,20 +219,6 @@ func (s *session) Logout() error {
 	return nil
 }
 
-// contentReader tells the connection what was taken as content.
-type contentReader struct {
-	r    io.Reader
-	conn *conn
-}
-
-func (c contentReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if c.conn != nil {
-		c.conn.took(n)
-	}
-	return n, err
-}
-
 // countingReader charges what is read to the memory budget.
 type countingReader struct {
 	r     io.Reader
@@ -239,7 +228,7 @@ type countingReader struct {
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := contentReader{c.r, c.s.conn}.Read(p)
+	n, err := c.r.Read(p)
 	c.n += int64(n)
 	const step = 1 << 20
 	if c.n > c.taken {
