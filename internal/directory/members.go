@@ -1,0 +1,302 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Member is one that a group has, in a group within it perhaps.
+type Member struct {
+	DN      string // "" for an address that no entry has
+	Login   string // "" if it is no account
+	Address string // primary; "" if there is none
+}
+
+// Membership is a whole group.
+type Membership struct {
+	// Members are each there once, however often they are named.
+	Members []Member
+	// Missing are DNs and logins that are named and lead nowhere.
+	Missing []string
+}
+
+// Members lists who is in a group: by DN, login, address and search, through
+// groups within it, each once, however they contain each other. Beyond the
+// bounds it is ErrTooLarge, never a part of the list.
+func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.bounds.Time)
+	defer cancel()
+	at := &g.preset.Attributes
+	e, err := g.read(ctx, "member", group.DN, isClass(at.GroupClass), g.ofMember())
+	if err == nil && e == nil {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read group %q: %w", group.DN, err)
+	}
+	w := &walk{groups: g, seen: map[string]bool{"dn:" + dnKey(e.DN): true}}
+	names, err := w.named(ctx, e)
+	for depth := 1; err == nil && len(names) > 0; depth++ {
+		if depth > g.bounds.Depth {
+			err = fmt.Errorf("%w: more than %d groups within each other", ErrTooLarge, g.bounds.Depth)
+			break
+		}
+		names, err = w.level(ctx, names)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("members of %q: %w", group.DN, err)
+	}
+	return &w.found, nil
+}
+
+// named is how a group names a member; one field is set.
+type named struct {
+	dn, login, address string
+	query              *URL
+}
+
+func (n named) key() string {
+	switch {
+	case n.dn != "":
+		return "dn:" + dnKey(n.dn)
+	case n.login != "":
+		return "login:" + n.login // memberUid heeds case (RFC 2307)
+	case n.address != "":
+		return "address:" + addressKey(n.address)
+	}
+	return fmt.Sprintf("query:%d:%s:%s", n.query.Scope, n.query.Filter, n.query.Base)
+}
+
+// walk goes down through groups, level by level.
+type walk struct {
+	groups *Groups
+	seen   map[string]bool
+	count  int
+	found  Membership
+}
+
+// ofMember lists what is read of a member, which may be a group.
+func (g *Groups) ofMember() []string {
+	at := &g.preset.Attributes
+	names := slices.Concat([]string{"objectClass"}, at.Login, at.Mail, at.Alternate,
+		at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter)
+	if g.preset.InChain {
+		names = append(names, revision)
+	}
+	return names
+}
+
+// named lists what a group's entry names.
+func (w *walk) named(ctx context.Context, e *Entry) ([]named, error) {
+	at := &w.groups.preset.Attributes
+	var all []named
+	for _, attribute := range at.Member {
+		values, err := w.groups.allValues(ctx, e, attribute)
+		if err != nil {
+			return nil, err
+		}
+		for _, dn := range values {
+			// uniqueMember may end in a bit string (RFC 4517 3.3.21).
+			if i := strings.LastIndex(dn, "#'"); i > 0 && strings.HasSuffix(dn, "'B") {
+				dn = dn[:i]
+			}
+			all = append(all, named{dn: dn})
+		}
+	}
+	for _, login := range valuesOf(e, at.MemberLogin) {
+		all = append(all, named{login: login})
+	}
+	for _, address := range valuesOf(e, at.MemberAddress) {
+		all = append(all, named{address: address})
+	}
+	queries, err := w.groups.queries(e)
+	for _, query := range queries {
+		all = append(all, named{query: query})
+	}
+	return all, err
+}
+
+// queries are the searches whose results are members.
+func (g *Groups) queries(e *Entry) ([]*URL, error) {
+	at := &g.preset.Attributes
+	var queries []*URL
+	for _, text := range valuesOf(e, at.MemberURL) {
+		query, err := ParseURL(text)
+		if err != nil {
+			return nil, malformed(e, "the member URL", text)
+		}
+		queries = append(queries, query)
+	}
+	for _, filter := range valuesOf(e, at.MemberFilter) {
+		queries = append(queries, g.accounts.query(filter))
+	}
+	return queries, nil
+}
+
+// level resolves all that groups of one level name, and gives what the groups
+// among it name.
+func (w *walk) level(ctx context.Context, names []named) ([]named, error) {
+	names = slices.DeleteFunc(names, func(n named) bool {
+		key := n.key()
+		known := w.seen[key]
+		w.seen[key] = true
+		return known
+	})
+	if err := w.add(len(names)); err != nil {
+		return nil, err
+	}
+	results, err := w.resolve(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var next []named
+	for i, entries := range results {
+		n := names[i]
+		switch {
+		case len(entries) > 0:
+		case n.address != "":
+			w.found.Members = append(w.found.Members, Member{Address: n.address})
+		case n.dn != "" || n.login != "":
+			w.found.Missing = append(w.found.Missing, n.dn+n.login)
+		}
+		for _, e := range entries {
+			below, err := w.enter(ctx, e, n)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, below...)
+		}
+	}
+	return next, nil
+}
+
+func (w *walk) add(n int) error {
+	if w.count += n; w.count > w.groups.bounds.Entries {
+		return fmt.Errorf("%w: more than %d members", ErrTooLarge, w.groups.bounds.Entries)
+	}
+	return nil
+}
+
+// enter takes an entry for what it is.
+func (w *walk) enter(ctx context.Context, e *Entry, n named) ([]named, error) {
+	at := &w.groups.preset.Attributes
+	key := "dn:" + dnKey(e.DN)
+	if n.dn == "" { // a DN has been noted as a name already
+		if w.seen[key] {
+			return nil, nil
+		}
+		w.seen[key] = true
+	} else if n.key() != key && w.seen[key] {
+		return nil, nil
+	}
+	if len(valuesOf(e, []string{"objectClass"})) == 0 {
+		return nil, fmt.Errorf("%w: %q does not show what it is (objectClass)", ErrMalformed, e.DN)
+	}
+	if hasClass(e, at.GroupClass) {
+		return w.named(ctx, e)
+	}
+	m := Member{DN: e.DN}
+	m.Address, _ = at.addresses(e)
+	if hasClass(e, at.AccountClass) {
+		m.Login = firstOf(e, at.Login)
+	}
+	w.found.Members = append(w.found.Members, m)
+	return nil, nil
+}
+
+// searches is how many searches of one group are under way at a time.
+const searches = 8
+
+// resolve finds the entries of each name.
+func (w *walk) resolve(ctx context.Context, names []named) ([][]*Entry, error) {
+	results := make([][]*Entry, len(names))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	next := make(chan int)
+	for range min(searches, len(names)) {
+		wait.Go(func() {
+			for i := range next {
+				entries, err := w.groups.resolve(ctx, names[i])
+				if err != nil {
+					cancel(err)
+				}
+				results[i] = entries
+			}
+		})
+	}
+feed:
+	for i := range names {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wait.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, entries := range results {
+		if err := w.add(max(0, len(entries)-1)); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+func (g *Groups) resolve(ctx context.Context, n named) ([]*Entry, error) {
+	at := &g.preset.Attributes
+	switch {
+	case n.dn != "":
+		e, err := g.read(ctx, "member", n.dn, "(objectClass=*)", g.ofMember())
+		if e == nil || err != nil {
+			return nil, err
+		}
+		return []*Entry{e}, nil
+	case n.login != "":
+		entries, err := g.accounts.find(ctx, "member", allOf(isClass(at.AccountClass), equals(at.Login, n.login)), g.ofMember())
+		return single(entries, err, n.login)
+	case n.address != "":
+		return g.resolveAddress(ctx, n.address)
+	}
+	answer, err := g.searcher.Search(ctx, &Request{Base: n.query.Base, Scope: n.query.Scope, Filter: n.query.Filter,
+		Attributes: g.ofMember(), Table: "member", Authorises: g.authorises})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Entries, nil
+}
+
+// resolveAddress finds the account or group that an address is of.
+func (g *Groups) resolveAddress(ctx context.Context, address string) ([]*Entry, error) {
+	at := &g.preset.Attributes
+	filter := allOf(isClass(slices.Concat(at.AccountClass, at.GroupClass)), at.hasAddress(address))
+	entries, err := g.accounts.find(ctx, "member", filter, g.ofMember())
+	if err == nil && dnKey(g.base) != dnKey(g.accounts.base) {
+		var groups []*Entry
+		groups, err = g.find(ctx, "member", filter, g.ofMember())
+		for _, e := range groups {
+			if !slices.ContainsFunc(entries, func(known *Entry) bool { return dnKey(known.DN) == dnKey(e.DN) }) {
+				entries = append(slices.Clip(entries), e)
+			}
+		}
+	}
+	return single(at.shown(entries, address), err, address)
+}
+
+// single allows none or one.
+func single(entries []*Entry, err error, what string) ([]*Entry, error) {
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	if _, err := one(entries, what); err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return entries, nil
+}

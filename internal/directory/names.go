@@ -1,0 +1,113 @@
+package directory
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/net/idna"
+
+	mailaddress "gatepost/internal/address"
+)
+
+// labels converts domains between A- and U-labels, and takes names that are no
+// host names ("_dmarc") as they are.
+var labels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
+
+// maxDomain bounds what is converted, which takes time: a domain has at most
+// 253 bytes in A-labels (RFC 1034 3.1), and less characters in U-labels.
+const maxDomain = 1000
+
+// ascii gives the A-labels of a domain in lower case; what has none stands for
+// itself.
+func ascii(domain string) string {
+	if len(domain) > maxDomain {
+		return domain
+	}
+	if a, err := labels.ToASCII(domain); err == nil && a != "" {
+		return a
+	}
+	return domain
+}
+
+// domainForms are the ways in which a directory may write a domain: as given,
+// and with its A- or U-labels (RFC 5890 2.3.2.1). What is no such domain has
+// one form.
+func domainForms(domain string) []string {
+	domain = strings.ToLower(domain)
+	forms := []string{domain}
+	if a := ascii(domain); a != domain {
+		forms = append(forms, a)
+	}
+	if len(domain) > maxDomain {
+		return forms
+	}
+	if u, err := labels.ToUnicode(domain); err == nil && u != "" && !slices.Contains(forms, u) {
+		forms = append(forms, u)
+	}
+	return forms
+}
+
+// addressForms are the ways in which a directory may write an address, without
+// case. A text without "@" is one.
+func addressForms(text string) []string {
+	local, domain, ok := mailaddress.Split(strings.ToLower(text))
+	if !ok {
+		return []string{local}
+	}
+	forms := domainForms(domain)
+	for i, d := range forms {
+		forms[i] = local + "@" + d
+	}
+	return forms
+}
+
+// addressKey is the same for all forms of an address.
+func addressKey(text string) string {
+	local, domain, ok := mailaddress.Split(strings.ToLower(text))
+	if !ok {
+		return local
+	}
+	return local + "@" + ascii(domain)
+}
+
+// SameAddress compares two addresses without case, and domains without regard
+// to A- and U-labels.
+func SameAddress(a, b string) bool {
+	return mailaddress.Same(a, b) || addressKey(a) == addressKey(b)
+}
+
+// dnKey is the same for all forms of a distinguished name: without case, and
+// with one way of escaping. What cannot be parsed stands for itself.
+func dnKey(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return strings.ToLower(dn)
+	}
+	return strings.ToLower(parsed.String())
+}
+
+// below says whether an entry is in the scope of a search at base.
+func below(dn, base string, scope Scope) bool {
+	entry, err := ldap.ParseDN(dn)
+	if err != nil {
+		return false
+	}
+	top, err := ldap.ParseDN(base)
+	if err != nil {
+		return false
+	}
+	depth := len(entry.RDNs) - len(top.RDNs)
+	if depth < 0 || !(&ldap.DN{RDNs: entry.RDNs[depth:]}).EqualFold(top) {
+		return false
+	}
+	switch scope {
+	case ScopeBase:
+		return depth == 0
+	case ScopeOne:
+		return depth == 1
+	case ScopeChildren:
+		return depth > 0
+	}
+	return true
+}

@@ -1,0 +1,179 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Answers of the nouns that are definite and not yes.
+var (
+	// ErrNotFound: a complete answer holds no such thing.
+	ErrNotFound = errors.New("not found")
+	// ErrAmbiguous: several entries claim what only one can have.
+	ErrAmbiguous = errors.New("several entries match")
+	// ErrMalformed: an entry cannot be understood.
+	ErrMalformed = errors.New("an entry cannot be understood")
+	// ErrTooLarge: a group has more members or levels than is allowed.
+	ErrTooLarge = errors.New("the group is too large")
+)
+
+// Bounds of the walk through a group.
+type Bounds struct {
+	Depth   int           // levels of groups in groups
+	Entries int           // members and groups that are looked at
+	Time    time.Duration // in all
+}
+
+// DefaultBounds allow lists of some ten thousand members.
+func DefaultBounds() Bounds { return Bounds{Depth: 20, Entries: 50_000, Time: 20 * time.Second} }
+
+// Nouns are what mail asks a directory about.
+type Nouns struct {
+	Accounts *Accounts
+	Groups   *Groups
+	Domains  *Domains
+}
+
+// NewNouns makes them of a searcher, which should be cached.
+func NewNouns(s Searcher, p Preset, b Bases) *Nouns {
+	n := &Nouns{Accounts: &Accounts{asker{s, p, b.Accounts, false}}, Domains: &Domains{asker{s, p, b.Domains, false}}}
+	n.Groups = &Groups{asker: asker{s, p, b.Groups, false}, accounts: n.Accounts, bounds: DefaultBounds()}
+	return n
+}
+
+// ForAuthorisation returns nouns whose answers grant something (relay,
+// sender, service), so that they are never much out of date.
+func (n *Nouns) ForAuthorisation() *Nouns {
+	accounts, groups, domains := *n.Accounts, *n.Groups, *n.Domains
+	accounts.authorises, groups.authorises, domains.authorises = true, true, true
+	groups.accounts = &accounts
+	return &Nouns{Accounts: &accounts, Groups: &groups, Domains: &domains}
+}
+
+// asker is what all nouns search with.
+type asker struct {
+	searcher   Searcher
+	preset     Preset
+	base       string
+	authorises bool
+}
+
+// find searches below the base.
+func (a *asker) find(ctx context.Context, table, filter string, attributes []string) ([]*Entry, error) {
+	answer, err := a.searcher.Search(ctx, &Request{Base: a.base, Scope: ScopeSub, Filter: filter,
+		Attributes: attributes, Table: table, Authorises: a.authorises})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Entries, nil
+}
+
+// read gets one entry, or nil when there is none with that DN that matches
+// the filter.
+func (a *asker) read(ctx context.Context, table, dn, filter string, attributes []string) (*Entry, error) {
+	answer, err := a.searcher.Search(ctx, &Request{Base: dn, Scope: ScopeBase, Filter: filter,
+		Attributes: attributes, Table: table, Authorises: a.authorises, BaseFromKey: true})
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Entries) == 0 {
+		return nil, nil
+	}
+	return answer.Entries[0], nil
+}
+
+// one makes sure that an answer is one entry.
+func one(entries []*Entry, what string) (*Entry, error) {
+	switch len(entries) {
+	case 0:
+		return nil, fmt.Errorf("%s: %w", what, ErrNotFound)
+	case 1:
+		return entries[0], nil
+	}
+	return nil, fmt.Errorf("%s: %w: %q and %q", what, ErrAmbiguous, entries[0].DN, entries[1].DN)
+}
+
+// equals is a filter: any of the attributes has any of the values. It is empty
+// without attributes or values.
+func equals(attributes []string, values ...string) string {
+	var terms []string
+	for _, attribute := range attributes {
+		for _, value := range values {
+			if strings.EqualFold(attribute, "proxyAddresses") && strings.Contains(value, "@") {
+				value = "smtp:" + value // matches "SMTP:" too
+			}
+			terms = append(terms, "("+attribute+"="+EscapeFilter(value)+")")
+		}
+	}
+	return anyOf(terms...)
+}
+
+// anyOf joins filters; empty ones do not count.
+func anyOf(filters ...string) string {
+	return join('|', filters)
+}
+
+// allOf joins filters; empty ones do not count.
+func allOf(filters ...string) string {
+	return join('&', filters)
+}
+
+func join(operator byte, filters []string) string {
+	filters = slices.DeleteFunc(filters, func(f string) bool { return f == "" })
+	switch len(filters) {
+	case 0:
+		return ""
+	case 1:
+		return filters[0]
+	}
+	return "(" + string(operator) + strings.Join(filters, "") + ")"
+}
+
+// isClass is a filter for entries of any of the object classes.
+func isClass(classes []string) string { return equals([]string{"objectClass"}, classes...) }
+
+// valuesOf gives an entry's values of any of the attributes, in the order of
+// the names, without regard to options such as ";lang-de". Values that are
+// not there are an empty list: the entry has none, or we may not see them.
+func valuesOf(e *Entry, names []string) []string {
+	var values []string
+	for _, name := range names {
+		for _, a := range e.Attributes {
+			base, _, _ := strings.Cut(a.Name, ";")
+			if !strings.EqualFold(base, name) && !strings.EqualFold(a.Name, name) {
+				continue
+			}
+			for _, v := range a.Values {
+				values = append(values, string(v))
+			}
+		}
+	}
+	return values
+}
+
+// firstOf gives the first value, or "".
+func firstOf(e *Entry, names []string) string {
+	if values := valuesOf(e, names); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// hasClass says whether an entry is of any of the object classes.
+func hasClass(e *Entry, classes []string) bool {
+	return slices.ContainsFunc(valuesOf(e, []string{"objectClass"}), func(class string) bool {
+		return slices.ContainsFunc(classes, func(c string) bool { return strings.EqualFold(c, class) })
+	})
+}
+
+// malformed names the entry and attribute that cannot be understood.
+func malformed(e *Entry, attribute, value string) error {
+	if len(value) > 100 {
+		value = value[:100]
+	}
+	return fmt.Errorf("%w: %q has %s %q", ErrMalformed, e.DN, attribute, value)
+}
