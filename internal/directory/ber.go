@@ -120,6 +120,26 @@ func (d decoder) count(tag byte) (int, error) {
 	return n, nil
 }
 
+// maxNesting bounds wellFormed.
+const maxNesting = 10
+
+// wellFormed checks what is not read: elements that later versions of LDAP
+// may add (RFC 4511 4), and of which we know only that they are elements.
+func (d decoder) wellFormed(depth int) error {
+	for len(d) > 0 {
+		tag, content, err := d.next()
+		if err != nil || depth == 0 {
+			return errMalformed
+		}
+		if constructed := tag&0x20 != 0; constructed {
+			if err := content.wellFormed(depth - 1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // header reads tag and length at the beginning of b. With too few bytes to
 // tell, head is 0.
 func header(b []byte) (tag byte, size, head int, err error) {

@@ -176,13 +176,13 @@ func (l *link) exchange(id int, op []byte, answer byte) (result, error) {
 		case err != nil:
 			return result{}, err
 		case op == opExtendedResponse && got == 0: // notice of disconnection (4.4.1)
-			r, err := decodeResult(&content)
+			r, err := decodeResult(content)
 			if err != nil {
 				return result{}, err
 			}
 			return result{}, refusal(r, "")
 		case got == id && op == answer:
-			return decodeResult(&content)
+			return decodeResult(content)
 		case got == id && op == opSearchEntry: // of the root DSE
 		default:
 			return result{}, errMalformed

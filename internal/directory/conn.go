@@ -197,7 +197,7 @@ func (c *conn) handle(m []byte, known names) error {
 		if op != opExtendedResponse {
 			return errMalformed
 		}
-		r, err := decodeResult(&content)
+		r, err := decodeResult(content)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (c *conn) handle(m []byte, known names) error {
 	case opSearchReference, opIntermediate:
 		return nil // other servers may know more; nobody is asked to follow
 	case opSearchDone:
-		r, err := decodeResult(&content)
+		r, err := decodeResult(content)
 		if err != nil {
 			return err
 		}

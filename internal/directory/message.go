@@ -87,8 +87,9 @@ type result struct {
 	text string
 }
 
-// decodeResult reads an LDAPResult, and leaves what follows it.
-func decodeResult(d *decoder) (result, error) {
+// decodeResult reads an LDAPResult. What follows it, such as a referral, is
+// of no use to us.
+func decodeResult(d decoder) (result, error) {
 	code, err := d.takeInt(tagEnumerated)
 	if err != nil {
 		return result{}, err
@@ -98,6 +99,9 @@ func decodeResult(d *decoder) (result, error) {
 	}
 	text, err := d.take(tagOctets)
 	if err != nil {
+		return result{}, err
+	}
+	if err := d.wellFormed(maxNesting); err != nil {
 		return result{}, err
 	}
 	return result{code: code, text: string(text[:min(len(text), maxText)])}, nil
@@ -211,7 +215,7 @@ func cutShort(err error) error {
 }
 
 // openMessage takes the envelope off a message: its number and operation.
-// Controls behind the operation are left alone, as we ask for none.
+// Controls behind the operation are not read, as we ask for none.
 func openMessage(m []byte) (id int, op byte, content decoder, err error) {
 	d := decoder(m)
 	body, err := d.take(tagSequence)
@@ -222,6 +226,9 @@ func openMessage(m []byte) (id int, op byte, content decoder, err error) {
 		return 0, 0, nil, err
 	}
 	if op, content, err = body.next(); err != nil {
+		return 0, 0, nil, err
+	}
+	if err := body.wellFormed(maxNesting); err != nil {
 		return 0, 0, nil, err
 	}
 	return id, op, content, nil

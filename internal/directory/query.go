@@ -33,13 +33,13 @@ func (p *Pool) Search(ctx context.Context, r *Request) (*Answer, error) {
 // is an error it also returns the entries that came.
 func (p *Pool) search(ctx context.Context, r *Request, avoid []*server) (*Answer, error) {
 	begun := time.Now()
-	timeout := p.settings.Timeout
-	op, err := encodeSearch(r, int((timeout+time.Second-1)/time.Second))
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	op, err := encodeSearch(r, seconds(deadline.Sub(begun)))
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	q := &query{pool: p, op: op, limit: r.SizeLimit, done: make(chan *call, maxSends), avoid: avoid}
 	defer q.finish()
 	k, err := q.run(ctx)
@@ -61,6 +61,9 @@ func (p *Pool) search(ctx context.Context, r *Request, avoid []*server) (*Answer
 	}
 	return &Answer{Entries: k.entries, Server: server}, refusal(k.result, server)
 }
+
+// seconds rounds up, as a limit of 0 would be none.
+func seconds(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
 
 // query is one search on its way to an answer.
 type query struct {

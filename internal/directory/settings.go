@@ -39,8 +39,8 @@ type Settings struct {
 	NoVerify bool
 	// Bind says who we are.
 	Bind Bind
-	// Timeout of one search, whatever its context says; DefaultTimeout if 0.
-	// It is also sent to the server, in whole seconds.
+	// Timeout of one search; DefaultTimeout if 0. A context's deadline makes
+	// it shorter. It is also sent to the server, in whole seconds.
 	Timeout time.Duration
 	// ConnectTimeout of one attempt; DefaultConnectTimeout if 0.
 	ConnectTimeout time.Duration
