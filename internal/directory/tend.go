@@ -110,6 +110,8 @@ func (p *Pool) tendOnce(generation int) {
 				}
 			case idle && c.quiet() >= p.settings.MaxIdle:
 				p.examine(c)
+			case s.sound(c.link.generation) > p.settings.Connections:
+				p.retire(c) // one was opened because this was silent
 			case idle && s.sound(c.link.generation) > 1 && time.Since(c.latest()) > surplusAfter*p.settings.MaxIdle:
 				p.retire(c)
 			}
