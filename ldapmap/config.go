@@ -67,11 +67,15 @@ func ParseTable(path string, r io.Reader) (c *TableConfig, warnings, problems da
 	if len(p.problems) > 0 {
 		return nil, p.warnings, p.problems
 	}
+	if err := c.Settings().Check(); err != nil && c.hopeless == "" {
+		p.warn(0, "", fmt.Sprintf("look-ups will be temporary errors until this is mended: %v", err))
+	}
 	return c, p.warnings, nil
 }
 
 // Settings are those of the servers that the table asks. Tables with the same
-// PoolKey share one pool.
+// PoolKey share one pool. What Check says of them is among the warnings: a file
+// of certificates that is missing may come later, as for Postfix.
 func (c *TableConfig) Settings() directory.Settings {
 	return directory.Settings{
 		URIs:     c.uris,

@@ -2,7 +2,6 @@ package ldapmap
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,14 +21,14 @@ type domainList struct {
 
 type domainPattern struct {
 	negated bool
-	name    string          // folded; empty for a table
-	table   map[string]bool // folded keys
-	broken  error           // the table or file cannot be read: it might have matched
+	name    string // folded; empty for a table
+	table   map[string]bool
+	broken  error // the table always fails: it might have matched
 }
 
 // newDomainList reads the list, and the files and tables that it names. One
-// that cannot be read fails at each look-up that comes as far, as in Postfix;
-// one of a type that is not supported is an error.
+// that cannot be read is an error, as for Postfix, and so is a table of a type
+// that is not supported.
 func newDomainList(text string) (*domainList, error) {
 	l := &domainList{given: text != ""}
 	return l, l.add(text, false, 0)
@@ -71,8 +70,7 @@ func (l *domainList) addFile(path string, negated bool, depth int) error {
 	}
 	lines, err := readLines(path)
 	if err != nil {
-		l.broken(path, negated, err)
-		return nil
+		return err
 	}
 	for _, line := range lines {
 		if !strings.HasPrefix(line, "#") {
@@ -84,50 +82,58 @@ func (l *domainList) addFile(path string, negated bool, depth int) error {
 	return nil
 }
 
-func (l *domainList) broken(what string, negated bool, err error) {
-	l.patterns = append(l.patterns, domainPattern{negated: negated, broken: fmt.Errorf("%s: %w", what, err)})
-	l.notes = append(l.notes, fmt.Sprintf("look-ups that come to %s will be temporary errors: %v", what, err))
-}
-
 // addTable adds a table of names. Of Postfix's indexed types the text file is
 // read that postmap(1) makes the index of.
 func (l *domainList) addTable(item string, negated bool) error {
 	kind, path, _ := strings.Cut(strings.TrimPrefix(item, "proxy:"), ":")
+	fold := true // postmap folds the keys of an index
 	switch kind {
 	case "texthash":
+		fold = false
 	case "hash", "btree", "lmdb", "cdb", "dbm", "sdbm":
 		l.notes = append(l.notes, fmt.Sprintf("of %s the text is read, when the table is loaded, not the index that postmap makes of it", item))
 	case "fail":
-		l.broken(item, negated, errors.New("a table of that type always fails"))
+		l.patterns = append(l.patterns, domainPattern{negated: negated, broken: fmt.Errorf("%s always fails", item)})
+		l.notes = append(l.notes, "look-ups that come to "+item+" will be temporary errors")
 		return nil
 	default:
 		return fmt.Errorf("%s: tables of that type cannot be read here; texthash: can, and the text files of hash:, btree:, lmdb: and cdb:", item)
 	}
 	lines, err := readLines(path)
 	if err != nil {
-		l.broken(item, negated, err)
-		return nil
+		return fmt.Errorf("%s: %w", item, err)
 	}
 	table := map[string]bool{}
 	for _, line := range joined(lines) {
-		// The right side may not be missing (postmap(1)).
-		if fields := strings.Fields(line); len(fields) > 1 {
-			folded, _ := Fold(fields[0])
-			table[folded] = true
+		// A right side may not be missing (postmap(1)).
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			l.notes = append(l.notes, fmt.Sprintf("%s: there is nothing after %q, which is left out", item, fields[0]))
+			continue
 		}
+		key := fields[0]
+		if fold {
+			key, _ = Fold(key)
+		} else if folded, _ := Fold(key); folded != key {
+			l.notes = append(l.notes, fmt.Sprintf("%s: %q has capitals, and never matches", item, key))
+		}
+		table[key] = true
 	}
 	l.patterns = append(l.patterns, domainPattern{negated: negated, table: table})
 	return nil
 }
 
-// joined puts continued lines together and leaves comments out.
+// joined puts continued lines together and leaves comments out, and a first
+// line that continues nothing.
 func joined(lines []string) (out []string) {
 	for _, line := range lines {
 		trimmed := strings.TrimLeft(line, space)
 		switch {
 		case trimmed == "" || trimmed[0] == '#':
-		case len(trimmed) < len(line) && len(out) > 0:
-			out[len(out)-1] += line
+		case len(trimmed) < len(line):
+			if len(out) > 0 {
+				out[len(out)-1] += line
+			}
 		default:
 			out = append(out, line)
 		}
@@ -143,8 +149,8 @@ func readLines(path string) (lines []string, err error) {
 	defer f.Close()
 	if info, err := f.Stat(); err != nil {
 		return nil, err
-	} else if info.Size() > maxDomainFile || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("no regular file of at most %d bytes", maxDomainFile)
+	} else if info.Size() > maxDomainFile || info.IsDir() {
+		return nil, fmt.Errorf("%s: no file of at most %d bytes", path, maxDomainFile)
 	}
 	scanner := bufio.NewScanner(f)
 	scanner.Buffer(nil, maxFileSize)
@@ -155,7 +161,7 @@ func readLines(path string) (lines []string, err error) {
 }
 
 // match says whether the table is for keys of a domain, which is folded. It
-// cannot tell if a file could not be read and nothing before it matched.
+// cannot tell when it comes to a table that always fails.
 func (l *domainList) match(domain string) (bool, error) {
 	for _, p := range l.patterns {
 		switch {
