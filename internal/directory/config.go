@@ -4,7 +4,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -42,8 +41,9 @@ type Config struct {
 	CertFile string `toml:"cert_file"`
 	KeyFile  string `toml:"key_file"`
 
-	// Sentinel is the DN of an entry that is always there: a server that does
-	// not find it is not believed when it finds nothing. Default: none.
+	// Sentinel is the DN of an entry that is always there, or a filter in
+	// parentheses that finds one: a server that does not find it is not
+	// believed when it finds nothing. Default: none.
 	Sentinel string `toml:"sentinel"`
 
 	// Timeout of a search. Default: 10s.
@@ -106,10 +106,17 @@ func (c *Config) validate(f *daemon.Config) {
 		f.Problem("base", "missing; want for example base = \"dc=example,dc=com\"")
 	}
 	for _, k := range []struct{ key, dn string }{{"base", c.Base}, {"account_base", c.AccountBase}, {"group_base", c.GroupBase},
-		{"domain_base", c.DomainBase}, {"bind_dn", c.BindDN}, {"sentinel", c.Sentinel}} {
+		{"domain_base", c.DomainBase}, {"bind_dn", c.BindDN}} {
 		if _, err := ldap.ParseDN(k.dn); err != nil {
 			f.Problem(k.key, "%q is not a distinguished name (%v)", k.dn, err)
 		}
+	}
+	if strings.HasPrefix(c.Sentinel, "(") {
+		if _, err := ldap.CompileFilter(c.Sentinel); err != nil {
+			f.Problem("sentinel", "%q is not a filter (%v)", c.Sentinel, err)
+		}
+	} else if _, err := ldap.ParseDN(c.Sentinel); err != nil {
+		f.Problem("sentinel", "%q is neither a distinguished name (%v) nor a filter in parentheses", c.Sentinel, err)
 	}
 	c.validateBind(f)
 	if (c.CertFile == "") != (c.KeyFile == "") {
@@ -173,51 +180,4 @@ func (c *Config) validateBind(f *daemon.Config) {
 			f.Problem("bind_password_file", "%v", err)
 		}
 	}
-}
-
-// Kind returns the preset with the attributes that the configuration overrides.
-// The configuration has to be free of problems.
-func (c *Config) Kind() Preset {
-	p, err := PresetNamed(c.Preset)
-	if err != nil {
-		p = presetDBMail()
-	}
-	p.Attributes = p.Attributes.over(c.Attributes)
-	return p
-}
-
-// Bases say where the nouns are searched, as DNs.
-type Bases struct{ Accounts, Groups, Domains string }
-
-// Bases returns where the nouns are searched.
-func (c *Config) Bases() Bases {
-	or := func(dn string) string {
-		if dn == "" {
-			return c.Base
-		}
-		return dn
-	}
-	return Bases{Accounts: or(c.AccountBase), Groups: or(c.GroupBase), Domains: or(c.DomainBase)}
-}
-
-// Settings returns how the pool talks to the servers.
-func (c *Config) Settings() Settings {
-	s := Settings{URIs: c.URIs, StartTLS: c.StartTLS, TLS: TLSFiles{CAFile: c.CAFile, Cert: c.CertFile, Key: c.KeyFile},
-		Timeout: time.Duration(c.Timeout), ConnectTimeout: time.Duration(c.ConnectTimeout), Connections: c.Connections}
-	switch {
-	case c.SASLExternal:
-		s.Bind = Bind{Method: BindSASL, Mechanism: "EXTERNAL"}
-	case c.BindDN != "":
-		s.Bind = Bind{Method: BindSimple, DN: c.BindDN, Password: func() (string, error) { return daemon.ReadSecret(c.BindPasswordFile) }}
-	}
-	return s
-}
-
-// CacheOptions returns how long answers live and how much room they have.
-func (c *Config) CacheOptions() CacheOptions {
-	o := DefaultCacheOptions()
-	o.PositiveTTL, o.NegativeTTL = time.Duration(c.Cache.PositiveTTL), time.Duration(c.Cache.NegativeTTL)
-	o.MaxStale, o.MaxStaleAuthorisation = time.Duration(c.Cache.MaxStale), time.Duration(c.Cache.MaxStaleAuthorisation)
-	o.MaxBytes = int(c.Cache.MaxBytes)
-	return o
 }

@@ -3,6 +3,9 @@ package directory
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,24 +23,25 @@ o: Example
 `
 
 // nounsOn starts a slapd with the schemas of a preset, and asks it without a
-// cache.
+// cache. For what is not there it needs proof.
 func nounsOn(t *testing.T, p Preset, o testbed.SlapdOptions) (*Nouns, *testbed.SlapdServer) {
 	t.Helper()
-	schemas := []string{"ldapns", "mailmember", "dbmail", "gatepost"}
+	var schemas []string
 	switch p.Name {
+	case "dbmail":
+		schemas = []string{"ldapns", "mailmember", "dbmail", "gatepost"}
+		o.Schema = append(o.Schema, "/etc/ldap/schema/dyngroup.schema")
 	case "qmail":
-		schemas = []string{"ldapns", "mailmember", "qmail"}
-	case "inetorgperson":
-		schemas = []string{"ldapns", "mailmember"}
+		schemas = []string{"qmail"}
 	}
-	o.Schema = append(o.Schema, "/etc/ldap/schema/dyngroup.schema")
 	for _, name := range schemas {
 		o.Schema = append(o.Schema, "../../schema/ldap/"+name+".schema")
 	}
 	o.LDIF = append([]byte(nounsLDIF), o.LDIF...)
 	s := testbed.Slapd(t, o)
 	c := Config{Base: s.BaseDN}
-	return NewNouns(openPool(t, Settings{URIs: []string{s.URI()}}), p, c.Bases()), s
+	doubt := NewDoubt(openPool(t, Settings{URIs: []string{s.URI()}}), DefaultDoubtOptions(), nil)
+	return NewNouns(doubt, p, c.Bases()), s
 }
 
 // brief bounds what a test waits for.
@@ -152,5 +156,43 @@ func TestEqualsEscapes(t *testing.T) {
 	}
 	if got := equals(nil, "x") + equals([]string{"mail"}) + allOf("", anyOf()); got != "" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestOpen: a configuration file is enough to ask, and what the server's schema
+// lacks is not said to be no.
+func TestOpen(t *testing.T) {
+	_, s := nounsOn(t, presetInetOrgPerson(), testbed.SlapdOptions{LDIF: []byte("dn: uid=lena,dc=example,dc=com\n" +
+		"objectClass: inetOrgPerson\nuid: lena\ncn: Lena\nsn: Lena\nmail: lena@example.com\n\n" +
+		"dn: cn=team,dc=example,dc=com\nobjectClass: groupOfNames\ncn: team\nmember: uid=none,dc=example,dc=com\n")})
+	dir := t.TempDir()
+	open := func(more string) *Nouns {
+		t.Helper()
+		path := filepath.Join(dir, "directory.toml")
+		text := fmt.Sprintf("uris = [%q]\nbase = %q\npreset = \"inetorgperson\"\nsentinel = \"(uid=lena)\"\n", s.URI(), s.BaseDN) + more
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems := LoadConfig(path)
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		d := c.Open(nil)
+		t.Cleanup(d.Close)
+		return NewNouns(d, c.Kind(), c.Bases())
+	}
+	for more, want := range map[string]error{"": nil, "[attributes]\nmember_address = \"rfc822MailMember\"\n": ErrDoubt} {
+		n := open(more)
+		lena, err := n.Accounts.ByAddress(brief(t), "lena@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Accounts.ByAddress(brief(t), "none@example.com"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", more, err)
+		}
+		in, err := n.Groups.IsMember(brief(t), &Group{DN: "cn=team,dc=example,dc=com"}, lena)
+		if in || !errors.Is(err, want) {
+			t.Errorf("%q: %v, %v", more, in, err)
+		}
 	}
 }
