@@ -102,11 +102,10 @@ type valueSet struct {
 	rows   map[valueKey]headerValue
 	order  []valueKey
 	stored map[valueKey]uint64
-	reused map[uint64]bool
 }
 
 func newValueSet(group []*job) *valueSet {
-	v := &valueSet{rows: map[valueKey]headerValue{}, stored: map[valueKey]uint64{}, reused: map[uint64]bool{}}
+	v := &valueSet{rows: map[valueKey]headerValue{}, stored: map[valueKey]uint64{}}
 	for _, j := range group {
 		for _, h := range j.values {
 			k := valueKey{h.hash, h.value}
@@ -119,7 +118,7 @@ func newValueSet(group []*job) *valueSet {
 	return v
 }
 
-// lookForValues finds stored header values, by hash and text; of several the
+// lookForValues finds and locks stored header values, by hash and text; of several the
 // first made.
 func (s *Store) lookForValues(b *batch, set *valueSet) {
 	_ = chunked(set.order, 1000, func(keys []valueKey) error {
@@ -130,19 +129,19 @@ func (s *Store) lookForValues(b *batch, set *valueSet) {
 		b.query(func(r *sql.Rows) error {
 			var id uint64
 			var k valueKey
-			if err := r.Scan(&id, &k.hash, &k.value); err != nil {
+			var linked bool
+			if err := r.Scan(&id, &k.hash, &k.value, &linked); err != nil {
 				return err
 			}
-			if _, wanted := set.rows[k]; !wanted {
+			if _, wanted := set.rows[k]; !wanted || !linked {
 				return nil
 			}
 			if have, ok := set.stored[k]; ok {
-				delete(set.reused, max(id, have))
 				id = min(id, have)
 			}
-			set.stored[k], set.reused[id] = id, false
+			set.stored[k] = id
 			return nil
-		}, "SELECT id, hash, headervalue FROM "+s.t.headervalue+" WHERE hash IN ("+placeholders(len(hashes))+")", hashes...)
+		}, "SELECT v.id, v.hash, v.headervalue, "+s.locked(s.t.header, "headervalue_id")+" FROM "+s.t.headervalue+" v WHERE v.hash IN ("+placeholders(len(hashes))+")", hashes...)
 		return nil
 	})
 }

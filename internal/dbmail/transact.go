@@ -31,7 +31,6 @@ func (s *Store) transact(ctx context.Context, group []*job, leave func()) (err e
 	if err := w.look(); err != nil {
 		return fmt.Errorf("look for what is stored: %w", err)
 	}
-	w.begun = true
 	if err := w.content(); err != nil {
 		return fmt.Errorf("write content: %w", err)
 	}
@@ -87,12 +86,14 @@ func (w *writer) end(err error) {
 	w.conn.Close()
 }
 
-// look reads, before the transaction, what the group can reuse.
+// look begins the transaction and reads what the group can reuse.
 func (w *writer) look() error {
 	if err := w.s.names.ensure(w.ctx, w.s, w.conn, w.group); err != nil {
 		return err
 	}
 	b := w.batch()
+	w.begun = true
+	b.exec(w.s.d.begin)
 	w.s.lookForBlobs(b, w.blobs)
 	w.s.lookForValues(b, w.values)
 	w.lookForMailboxes(b)
@@ -106,12 +107,9 @@ func (w *writer) look() error {
 	return w.dropEmpty()
 }
 
-// content begins the transaction and writes what is new: physmessages, blobs
-// and header values.
+// content writes what is new: physmessages, blobs and header values.
 func (w *writer) content() error {
 	b := w.batch()
-	b.exec(w.s.d.begin)
-	w.lockReused(b)
 	args := make([]any, 0, 3*len(w.group))
 	for _, j := range w.group {
 		args = append(args, j.d.Message.Size, j.d.Message.RFCSize, timestamp(j.d.Received))
@@ -123,19 +121,7 @@ func (w *writer) content() error {
 	if err := b.run(w.ctx); err != nil {
 		return err
 	}
-	// What turned out to have no link is not reused: see lockReused.
-	parts := dropUnlinked(w.blobs.stored, w.blobs.reused)
-	if dropUnlinked(w.values.stored, w.values.reused) || parts {
-		large = append(large, w.insertBlobs(b)...)
-		w.insertValues(b)
-		if err := b.run(w.ctx); err != nil {
-			return err
-		}
-	}
 	for _, k := range large {
-		if _, done := w.blobs.stored[k]; done {
-			continue
-		}
 		id, err := w.largeBlob(k, w.blobs.data[k])
 		if err != nil {
 			return err
