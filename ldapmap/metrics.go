@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gatepost/internal/daemon"
 )
 
 // Metrics are ldapmap's counters. Labels are the names of tables and closed
@@ -13,6 +15,9 @@ type Metrics struct {
 	seconds *prometheus.HistogramVec
 	unknown prometheus.Counter
 	broken  prometheus.Counter
+	refused *prometheus.CounterVec
+
+	registerer prometheus.Registerer
 }
 
 // NewMetrics registers ldapmap's counters.
@@ -30,8 +35,25 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		broken: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gatepost_ldapmap_connections_cut_total", Help: "Connections ended because the peer broke the protocol or stopped reading."}),
 	}
-	r.MustRegister(m.lookups, m.seconds, m.unknown, m.broken)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gatepost_ldapmap_connections_refused_total", Help: "Connections refused, by reason (peer: not allowed, full: too many)."},
+		[]string{"reason"})
+	m.registerer = r
+	r.MustRegister(m.lookups, m.seconds, m.unknown, m.broken, m.refused)
 	return m
+}
+
+// Connections shows how many connections are open. It is called once.
+func (m *Metrics) Connections(open func() int) {
+	m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatepost_ldapmap_connections", Help: "Open connections."}, func() float64 { return float64(open()) }))
+}
+
+// accepted counts a connection that was let in, with an empty reason, or not.
+func (m *Metrics) accepted(why daemon.Refusal) {
+	if why != "" {
+		m.refused.WithLabelValues(string(why)).Inc()
+	}
 }
 
 // mapCounts are the counters of one table, found once.

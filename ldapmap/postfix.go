@@ -1,9 +1,11 @@
 package ldapmap
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -32,11 +34,10 @@ type Postfix struct {
 	OwnerRequestSpecial bool `toml:"owner_request_special"`
 	// DoubleBounceSender has no extension either. Default: double-bounce.
 	DoubleBounceSender string `toml:"double_bounce_sender"`
-	// List that a table of class domain is for: relay_domains, mydestination,
-	// virtual_alias_domains or virtual_mailbox_domains. Postfix asks the
-	// first for parents too, the others for the name alone. Default: the
-	// table's name where it is one of these, else relay_domains.
-	List string `toml:"list"`
+	// List that a table of class domain is for; it is the table's own.
+	List string `toml:"-"`
+
+	known bool // mydestination has been given
 }
 
 // DefaultPostfix gives Postfix's defaults (postconf -d).
@@ -61,6 +62,58 @@ func hostname() string {
 		name += ".localdomain"
 	}
 	return name
+}
+
+// problems are what is wrong with the values, by key.
+func (p *Postfix) problems() map[string]string {
+	wrong := map[string]string{}
+	for _, name := range p.Mydestination {
+		if strings.ContainsAny(name, "$:/!") && !strings.HasPrefix(name, "[") {
+			wrong["mydestination"] = fmt.Sprintf("%q is not the name of a domain; write the names that it stands for, as postconf -x shows them", name)
+		}
+	}
+	if strings.ContainsAny(p.Myorigin, "$:/, ") {
+		wrong["myorigin"] = fmt.Sprintf("%q is not the name of a domain", p.Myorigin)
+	}
+	for _, name := range p.InetInterfaces {
+		if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err != nil && name != "all" && name != "loopback-only" {
+			wrong["inet_interfaces"] = fmt.Sprintf("%q is neither an address nor all or loopback-only", name)
+		}
+	}
+	for _, name := range p.PropagateUnmatchedExtensions {
+		if !slices.Contains([]string{"canonical", "virtual", "alias", "forward", "include", "generic"}, name) {
+			wrong["propagate_unmatched_extensions"] = fmt.Sprintf("%q is not known; want any of: canonical, virtual, alias, forward, include, generic", name)
+		}
+	}
+	if strings.Contains(p.RecipientDelimiter, "@") || strings.ContainsAny(p.RecipientDelimiter, " \t") {
+		wrong["recipient_delimiter"] = fmt.Sprintf("%q: blanks and @ cannot begin an extension", p.RecipientDelimiter)
+	}
+	return wrong
+}
+
+// set takes a value as main.cf has it; false says that there is no such key.
+func (p *Postfix) set(key, value string) bool {
+	switch key {
+	case "recipient_delimiter":
+		p.RecipientDelimiter = value
+	case "mydestination":
+		p.Mydestination, p.known = words(value), true
+	case "myorigin":
+		p.Myorigin = value
+	case "inet_interfaces":
+		p.InetInterfaces = words(value)
+	case "parent_domain_matches_subdomains":
+		p.ParentDomainMatchesSubdomains = words(value)
+	case "propagate_unmatched_extensions":
+		p.PropagateUnmatchedExtensions = words(value)
+	case "owner_request_special":
+		p.OwnerRequestSpecial = !strings.EqualFold(value, "no")
+	case "double_bounce_sender":
+		p.DoubleBounceSender = value
+	default:
+		return false
+	}
+	return true
 }
 
 // localDomains gives the domains whose bare users Postfix looks up, folded.

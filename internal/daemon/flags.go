@@ -18,8 +18,9 @@ type Flags struct {
 
 // ParseFlags reads the arguments after the program's name. Usage and complaints
 // go to out. The error is flag.ErrHelp when help was asked for (exit 0); any
-// other has been printed already (exit ExitUsage).
-func ParseFlags(program, defaultConfig string, args []string, out io.Writer) (Flags, error) {
+// other has been printed already (exit ExitUsage). A daemon with flags of its
+// own adds them in more.
+func ParseFlags(program, defaultConfig string, args []string, out io.Writer, more ...func(*flag.FlagSet)) (Flags, error) {
 	var f Flags
 	set := flag.NewFlagSet(program, flag.ContinueOnError)
 	set.SetOutput(out)
@@ -34,6 +35,9 @@ func ParseFlags(program, defaultConfig string, args []string, out io.Writer) (Fl
 	})
 	set.BoolVar(&f.Check, "check", false, "validate everything, print all problems, and exit with 0 or 78")
 	set.BoolVar(&f.Version, "version", false, "print the version and exit")
+	for _, add := range more {
+		add(set)
+	}
 	set.Usage = func() {
 		fmt.Fprintf(out, "usage: %s [--config FILE] [--listen ADDR]... [--check] [--version]\n", program)
 		set.PrintDefaults()

@@ -1,0 +1,126 @@
+package ldapmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gatepost/internal/directory"
+)
+
+// maxLDAPConnections is how many connections all tables together keep to the
+// servers in use, if they connect in no more than so many ways.
+const maxLDAPConnections = 4
+
+// cachePlan is what all caches together may use.
+type cachePlan struct{ directory.CacheOptions }
+
+// Live are tables that are open: they look up.
+type Live struct {
+	Maps   map[string]*Map
+	groups map[string]*directory.Directory // by how they connect
+}
+
+// Open opens the tables. Tables that connect alike share one directory, with
+// its cache; what previous has open, it keeps. The servers need not be there.
+func (p *Plan) Open(previous *Live, metrics *Metrics, log *slog.Logger) *Live {
+	live := &Live{Maps: map[string]*Map{}, groups: map[string]*directory.Directory{}}
+	origins := p.origins()
+	cache := p.cache.CacheOptions
+	cache.MaxBytes /= max(1, len(origins))
+	for key, k := range origins {
+		id := fmt.Sprintf("%s %v %s %+v", key, k.settings.Timeout, k.sentinel, p.cache)
+		if previous != nil && previous.groups[id] != nil {
+			live.groups[id] = previous.groups[id]
+		} else {
+			live.groups[id] = open(k, cache, len(origins), log)
+		}
+		for _, t := range k.tables {
+			table := NewTable(t.TableConfig, live.groups[id])
+			table.Authorises, table.Log = t.authorises, log
+			live.Maps[t.Name] = NewMap(t.Name, t.keys, table, t.deadline, metrics)
+		}
+	}
+	return live
+}
+
+// origin is a way to connect, and the tables that connect so.
+type origin struct {
+	settings directory.Settings
+	sentinel string
+	tables   []plannedTable
+}
+
+// origins sorts tables by how they connect. The time-out of a search is not part
+// of that: each table's deadline ends its own.
+func (p *Plan) origins() map[string]*origin {
+	origins := map[string]*origin{}
+	for _, t := range p.tables {
+		same := *t.TableConfig
+		same.timeout = 0
+		k := origins[same.PoolKey()]
+		if k == nil {
+			k = &origin{settings: t.Settings()}
+			origins[same.PoolKey()] = k
+		}
+		k.settings.Timeout = max(k.settings.Timeout, t.Settings().Timeout)
+		if k.sentinel == "" {
+			k.sentinel = t.sentinel
+		}
+		k.tables = append(k.tables, t)
+	}
+	return origins
+}
+
+func open(k *origin, cache directory.CacheOptions, of int, log *slog.Logger) *directory.Directory {
+	s := k.settings
+	s.Connections = max(1, min(directory.DefaultConnections, maxLDAPConnections/of))
+	cache.Timeout = max(cache.Timeout, s.Timeout)
+	doubt := directory.DefaultDoubtOptions()
+	doubt.Sentinel = k.sentinel
+	return directory.New(directory.NewPool(s, log), cache, doubt, log)
+}
+
+// Ready says that every directory can be asked.
+func (l *Live) Ready(ctx context.Context) error {
+	var errs []error
+	for _, d := range l.groups {
+		errs = append(errs, d.Ready(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Flush forgets all answers and says how many there were.
+func (l *Live) Flush() (n int) {
+	for _, d := range l.groups {
+		n += d.Flush()
+	}
+	return n
+}
+
+// Deadline is the longest of any table.
+func (l *Live) Deadline() (longest time.Duration) {
+	for _, m := range l.Maps {
+		longest = max(longest, m.deadline)
+	}
+	return longest
+}
+
+// Close closes what next, which may be nil, does not use.
+func (l *Live) Close(next *Live) {
+	for id, d := range l.groups {
+		if next == nil || next.groups[id] != d {
+			d.Close()
+		}
+	}
+}
+
+// Stats are those of all directories.
+func (l *Live) Stats() (all []directory.DirectoryStats) {
+	for _, d := range l.groups {
+		all = append(all, d.Stats())
+	}
+	return all
+}
