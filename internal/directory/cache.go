@@ -65,6 +65,9 @@ type Cache struct {
 	// epoch counts what was dropped: an answer that was asked for in another
 	// epoch may be from before the change, and is not kept.
 	epoch atomic.Uint64
+	// validFrom: what was asked for before counts as past its time.
+	validFrom atomic.Int64
+	followers atomic.Pointer[[]*follower]
 
 	misses, shared, stale, refreshes, unkept atomic.Uint64
 }
@@ -90,7 +93,7 @@ func (c *Cache) Search(ctx context.Context, r *Request) (*Answer, error) {
 	}
 	now := c.now()
 	i := c.store.get(hash, r)
-	if i != nil && now < i.expires {
+	if i != nil && now < i.expires && i.asked >= c.validFrom.Load() {
 		c.hit(ctx, i, now)
 		return i.answer(now, false), nil
 	}
@@ -164,9 +167,14 @@ func (c *Cache) ask(ctx context.Context, hash, epoch uint64, r *Request) (*Answe
 	if i := c.store.get(hash, r); i != nil && !i.negative() {
 		send.known = asked-i.given < int64(c.options.MaxStale)
 	}
+	followers := c.followers.Load()
+	hide := followers != nil && askUUID(&send)
 	a, err := c.next.Search(ctx, &send)
 	if err != nil {
 		return nil, err
+	}
+	if followers != nil {
+		takeUUID(a, hide)
 	}
 	i := newItem(hash, r, a)
 	i.request.NoCache, i.request.Authorises = false, false
@@ -183,10 +191,22 @@ func (c *Cache) ask(ctx context.Context, hash, epoch uint64, r *Request) (*Answe
 	} else {
 		i.expires = i.given + int64(ttl)
 	}
-	if !c.store.put(i, func() bool { return c.epoch.Load() == epoch }) {
+	if c.lags(followers, i) || !c.store.put(i, func() bool { return c.epoch.Load() == epoch }) {
 		c.unkept.Add(1)
 	}
 	return a, nil
+}
+
+// lags tells whether i may come from a server that lacks a change we know.
+func (c *Cache) lags(followers *[]*follower, i *item) bool {
+	if followers != nil {
+		for _, f := range *followers {
+			if f.lags(i.server, i.given) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mayBeStale tells whether i, past its time, may be given to r at now while no

@@ -35,6 +35,13 @@ func (c *Cache) drop(match func(*item) bool) int {
 	return c.store.sweep(match)
 }
 
+// expire makes all that is known past its time: it is asked again, and given
+// only while no server can tell.
+func (c *Cache) expire() {
+	c.validFrom.Store(c.now())
+	c.epoch.Add(1)
+}
+
 // foldDN makes DNs comparable that servers and administrators write
 // differently (RFC 4514): case, and spaces beside commas, pluses and equals
 // signs. Escaped characters stay as they are.

@@ -21,6 +21,7 @@ type item struct {
 	expires int64
 	refresh int64 // from here on a hit asks again in the background; 0: never
 	cost    int   // bytes
+	wide    bool  // it may depend on entries that it does not hold
 
 	used       atomic.Bool // since the hand of the shard came by
 	refreshing atomic.Bool
@@ -43,7 +44,7 @@ func (i *item) answer(now int64, stale bool) *Answer {
 const (
 	costItem      = 288 + 32 // item's size class, and its slot in the shard's map at a usual load
 	costPointer   = 8
-	costEntry     = 48
+	costEntry     = 64
 	costAttribute = 48
 	costSlice     = 24
 	costString    = 16
@@ -65,7 +66,32 @@ func newItem(hash uint64, r *Request, a *Answer) *item {
 		i.cost += costString + len(name)
 	}
 	i.entries = i.copyEntries(a.Entries)
+	i.wide = r.Deref != 0 || mentionsMemberOf(r)
 	return i
+}
+
+// mentionsMemberOf: servers keep that attribute by what groups say, and tell
+// nobody that the member changes.
+func mentionsMemberOf(r *Request) bool {
+	if containsFold(r.Filter, "memberof") {
+		return true
+	}
+	for _, name := range r.Attributes {
+		if name == "+" || containsFold(name, "memberof") {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold finds word, which is in lower case, in s.
+func containsFold(s, word string) bool {
+	for n := 0; n+len(word) <= len(s); n++ {
+		if strings.EqualFold(s[n:n+len(word)], word) {
+			return true
+		}
+	}
+	return false
 }
 
 func (i *item) copyEntries(from []*Entry) []*Entry {

@@ -21,7 +21,7 @@ func filterAttributes(filter string) []string {
 		if end < 0 {
 			break
 		}
-		if name := strings.ToLower(strings.TrimSpace(rest[:end])); name != "" && !slices.Contains(names, name) {
+		if name := strings.ToLower(rest[:end]); isAttribute(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 		close := strings.IndexByte(rest, ')')
@@ -40,6 +40,9 @@ func filterAttributes(filter string) []string {
 // not" are Undefined (RFC 4511 4.5.1.7, RFC 4512 2.5; OpenLDAP's
 // slapd.access(5)).
 func evaluable(names []string) string {
+	if len(names) == 0 {
+		return anyEntry
+	}
 	var b strings.Builder
 	b.WriteString("(&")
 	for _, name := range names {
@@ -47,14 +50,14 @@ func evaluable(names []string) string {
 		b.WriteString("(|" + test + "(!" + test + "))")
 	}
 	b.WriteString(")")
-	if len(names) == 0 {
-		return anyEntry
-	}
 	return b.String()
 }
 
 // having is evaluable and true of entries that have at least one of the names.
 func having(names []string) string {
+	if len(names) == 0 {
+		return anyEntry
+	}
 	var b strings.Builder
 	b.WriteString("(&(|")
 	for _, name := range names {

@@ -60,6 +60,8 @@ type Attribute struct {
 type Entry struct {
 	DN         string
 	Attributes []Attribute
+
+	uuid [16]byte // while changes are followed; zero: not known
 }
 
 // Answer is a complete answer: all entries that match. It is shared, so
