@@ -21,7 +21,9 @@ type runner interface {
 // not, it changes nothing and returns the differences; only with o.Own it
 // adds those of Gatepost's own tables that are missing.
 //
-// On SQLite all is one transaction. MySQL commits each table by itself: when
+// A new SQLite store gets a write-ahead log, with which readers and the writer
+// do not wait for each other; the file remembers it. On SQLite all else is one
+// transaction. MySQL commits each table by itself: when
 // Apply fails in the middle, the error names the statement, the next Diff or
 // Apply says what is missing, and the tables (Tables names them) are dropped
 // by hand before another try.
@@ -38,6 +40,16 @@ func apply(ctx context.Context, db *sql.DB, d Dialect, o Options) error {
 		return err
 	}
 	if d == SQLite {
+		have, err := readNames(ctx, db, d)
+		if err != nil {
+			return err
+		}
+		if !want.anyOf(have) {
+			// No transaction may be open for this.
+			if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+				return fmt.Errorf("switch to a write-ahead log: %w", err)
+			}
+		}
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("begin: %w", err)

@@ -78,13 +78,6 @@ func applySchema(ctx context.Context, dsn dbmail.DSN, dialect schema.Dialect, o 
 	if err != nil || had {
 		return false, differences, err
 	}
-	if dialect == schema.SQLite {
-		// With a write-ahead log readers and the writer do not wait for each
-		// other. The file remembers it.
-		if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
-			return true, differences, fmt.Errorf("switch %s to a write-ahead log: %w", dsn.Path, err)
-		}
-	}
 	return true, differences, nil
 }
 

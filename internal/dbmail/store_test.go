@@ -53,11 +53,6 @@ func openFresh(t *testing.T, text string, d schema.Dialect, o Options) *Store {
 	if _, err := schema.Apply(ctx, db, d, so); err != nil {
 		t.Fatal(err)
 	}
-	if d == schema.SQLite {
-		if _, err := db.Exec("PRAGMA journal_mode=WAL"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s, err := Open(ctx, dsn, o)
 	if err != nil {
 		t.Fatal(err)
