@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -274,4 +275,45 @@ func TestFailedBind(t *testing.T) {
 	}
 	write("secret1")
 	until(t, "the new password is used", answeredBy(p, s.URI()))
+}
+
+// TestLog: a server that goes and comes makes one line each, however often it
+// is tried.
+func TestLog(t *testing.T) {
+	s := poolSlapd(t, testbed.SlapdOptions{})
+	var out lockedBuffer
+	p := NewPool(Settings{URIs: []string{s.URI(), s.URI()}, pace: hurry}, slog.New(slog.NewTextHandler(&out, nil)))
+	defer p.Close()
+	if err := p.Ready(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill()
+	until(t, "it was tried several times", func() bool { return p.Stats().Servers[0].Failures > 8 })
+	restart(t, s)
+	until(t, "it answers", answeredBy(p, s.URI()))
+	for line, want := range map[string]int{"directory server up": 2, "directory server down": 1, "directory connection failed": 0} {
+		if n := strings.Count(out.String(), line); n != want {
+			t.Errorf("%d times %q instead of %d:\n%s", n, line, want, out.String())
+		}
+	}
+	if n := len(p.Stats().Servers); n != 1 {
+		t.Errorf("one server, named twice, is %d", n)
+	}
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.String()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,9 @@ func NewPool(s Settings, log *slog.Logger) *Pool {
 		if err != nil {
 			log.Error("directory server not usable", "server", uri, "why", err.Error())
 			continue
+		}
+		if slices.ContainsFunc(p.servers, func(s *server) bool { return s.at == at }) {
+			continue // named twice
 		}
 		one := &server{pool: p, at: at, since: time.Now()}
 		p.servers = append(p.servers, one)
@@ -116,7 +120,7 @@ func (p *Pool) pick(avoid []*server, patient bool) (*conn, <-chan struct{}, erro
 	}
 	undecided := false
 	for _, s := range p.servers {
-		if contains(avoid, s) || s.state == down {
+		if slices.Contains(avoid, s) || s.state == down {
 			continue
 		}
 		if s.state == connecting {
@@ -142,7 +146,7 @@ func (p *Pool) pick(avoid []*server, patient bool) (*conn, <-chan struct{}, erro
 		best.used = time.Now()
 		s.searches++
 		if best.inFlight > growAt && s.sound(best.link.generation)+s.opening < p.settings.Connections {
-			s.open()
+			s.grow()
 		}
 		return best, nil, nil
 	}
@@ -150,15 +154,6 @@ func (p *Pool) pick(avoid []*server, patient bool) (*conn, <-chan struct{}, erro
 		return nil, p.wait(), nil
 	}
 	return nil, nil, p.unavailable()
-}
-
-func contains(list []*server, s *server) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
 }
 
 // release gives a slot back.

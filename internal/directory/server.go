@@ -46,6 +46,7 @@ type server struct {
 	opening  int         // attempts under way
 	retry    *time.Timer // while down
 	useless  int         // connections lost in a row that were of no use
+	enough   time.Time   // no connection beside others before this
 	err      error       // of the last failure
 	failures uint64
 	searches uint64
@@ -58,6 +59,14 @@ func (s *server) open() {
 	}
 	s.opening++
 	s.pool.all.Go(s.attempt)
+}
+
+// grow opens one more beside those that there are, if the last such attempt
+// did not fail just now.
+func (s *server) grow() {
+	if time.Now().After(s.enough) {
+		s.open()
+	}
 }
 
 // attempt connects. It is called without the lock.
@@ -122,6 +131,7 @@ func (s *server) failed(err error) {
 	s.failures++
 	s.err = err
 	if s.anySound() {
+		s.enough = time.Now().Add(s.pool.settings.pace.refused)
 		s.pool.log.Warn("directory connection failed", "server", s.at.uri, "why", err.Error())
 		return
 	}

@@ -104,7 +104,8 @@ func tlsSlapd(t *testing.T, d files, a *authority, name string) *testbed.SlapdSe
 	cert, key := a.server(name)
 	return poolSlapd(t, testbed.SlapdOptions{
 		CertFile: d.write(t, "server.pem", cert), KeyFile: d.write(t, "server.key", key), CAFile: d.write(t, "server-ca.pem", a.pem),
-		Global: []string{"TLSVerifyClient try", "authz-regexp cn=client,o=example uid=user3,ou=people,dc=example,dc=com"},
+		// slapd itself has PLAIN checked against userPassword.
+		Global: []string{"TLSVerifyClient try", "sasl-secprops none", "authz-regexp uid=([^,]*),cn=(external|plain),cn=auth uid=$1,ou=people,dc=example,dc=com", "authz-regexp cn=client,o=example uid=user3,ou=people,dc=example,dc=com"},
 	})
 }
 
@@ -157,6 +158,7 @@ func TestConnect(t *testing.T) {
 		"ldaps":                   {Settings{URIs: []string{s.TLSURI()}, TLS: TLSFiles{CAFile: both.CAFile}}, ""},
 		"ldaps, external":         {Settings{URIs: []string{s.TLSURI()}, TLS: both, Bind: external}, "dn:uid=user3,ou=people,dc=example,dc=com"},
 		"ldaps, nothing checked":  {Settings{URIs: []string{s.TLSURI()}, NoVerify: true, Bind: simple}, "dn:" + simple.DN},
+		"ldaps, PLAIN":            {Settings{URIs: []string{s.TLSURI()}, NoVerify: true, Bind: Bind{Method: BindSASL, Mechanism: "PLAIN", User: "user4", Password: Password("secret4")}}, "dn:uid=user4,ou=people,dc=example,dc=com"},
 		"ldapi":                   {Settings{URIs: []string{s.SocketURI()}, StartTLS: true}, ""},
 		"ldapi, simple":           {Settings{URIs: []string{s.SocketURI()}, Bind: simple}, "dn:" + simple.DN},
 		"ldapi, external":         {Settings{URIs: []string{s.SocketURI()}, Bind: external}, peer},
