@@ -281,7 +281,7 @@ func TestFailedBind(t *testing.T) {
 // is tried.
 func TestLog(t *testing.T) {
 	s := poolSlapd(t, testbed.SlapdOptions{})
-	var out lockedBuffer
+	var out poolLog
 	p := NewPool(Settings{URIs: []string{s.URI(), s.URI()}, pace: hurry}, slog.New(slog.NewTextHandler(&out, nil)))
 	defer p.Close()
 	if err := p.Ready(context.Background()); err != nil {
@@ -301,18 +301,18 @@ func TestLog(t *testing.T) {
 	}
 }
 
-type lockedBuffer struct {
+type poolLog struct {
 	mu  sync.Mutex
 	all strings.Builder
 }
 
-func (b *lockedBuffer) Write(p []byte) (int, error) {
+func (b *poolLog) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.all.Write(p)
 }
 
-func (b *lockedBuffer) String() string {
+func (b *poolLog) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.all.String()
