@@ -130,7 +130,7 @@ func (d *Doubt) believe(ctx context.Context, g *group, r *Request, a *Answer, be
 	probe := probeRequest(r)
 	prover := d.prover(g, a.Server)
 	for range maxAsked {
-		since, err := prover.join(ctx, probe)
+		since, err := prover.join(ctx, probe, r.known)
 		if err == nil && since.After(begun) {
 			begun = time.Now()
 			again, err := d.next.SearchOn(ctx, a.Server, r)

@@ -21,23 +21,33 @@ type csnState struct {
 
 const csnEvery = 5 * time.Second // looks for what was not there
 
-// complete returns ErrDoubt when the server shows that it is being loaded.
-func (d *Doubt) complete(ctx context.Context, server, base string) error {
+func (d *Doubt) csnOf(server string) *csnState {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	s := d.csn[server]
 	if s == nil {
 		s = new(csnState)
 		d.csn[server] = s
 	}
-	d.mu.Unlock()
+	return s
+}
+
+// csnDue tells whether to look: always where there was one, else now and then.
+func (d *Doubt) csnDue(server string) bool {
+	s := d.csnOf(server)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.had || !time.Now().Before(s.next)
+}
+
+// complete returns ErrDoubt when the server shows that it is being loaded.
+func (d *Doubt) complete(ctx context.Context, server, base string) error {
+	s := d.csnOf(server)
 	now := time.Now()
 	s.mu.Lock()
-	skip, suffixes := !s.had && now.Before(s.next), s.suffixes
+	suffixes := s.suffixes
 	s.next = now.Add(csnEvery)
 	s.mu.Unlock()
-	if skip {
-		return nil
-	}
 	if suffixes == nil {
 		if suffixes = d.suffixes(ctx, server); suffixes == nil {
 			return nil // it need not show them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -20,11 +21,13 @@ type prover struct {
 	running bool
 	next    *proof
 	sample  Request // the last empty search
+	all     bool    // one of them used to find something: ask for all that is known
 
 	// These belong to run.
 	told  bool      // the log knows of the doubt
 	since time.Time // the first of the proofs that have succeeded one after another
 	last  time.Time // the last of them
+	whole time.Time // the last one that asked for all that is known
 }
 
 // proof is a proof under way; the fields are set when done is closed.
@@ -33,6 +36,10 @@ type proof struct {
 	since time.Time // from when on the server has been able to find
 	err   error
 }
+
+// wholeEvery is between proofs that ask for all that is known. Those between
+// ask for one entry, as long as none has failed.
+const wholeEvery = time.Second
 
 // maxPause is between proofs that are taken for one after another.
 const maxPause = 10 * time.Second
@@ -50,9 +57,9 @@ func (d *Doubt) prover(g *group, server string) *prover {
 
 // join waits for a proof that begins after the call, for an empty answer to
 // sample, and returns from when on the server has been able to find.
-func (p *prover) join(ctx context.Context, sample Request) (time.Time, error) {
+func (p *prover) join(ctx context.Context, sample Request, known bool) (time.Time, error) {
 	p.mu.Lock()
-	p.sample = sample
+	p.sample, p.all = sample, p.all || known
 	if p.next == nil {
 		p.next = &proof{done: make(chan struct{})}
 	}
@@ -73,8 +80,8 @@ func (p *prover) join(ctx context.Context, sample Request) (time.Time, error) {
 func (p *prover) run() {
 	for {
 		p.mu.Lock()
-		now, sample := p.next, p.sample
-		p.next = nil
+		now, sample, all := p.next, p.sample, p.all
+		p.next, p.all = nil, false
 		if now == nil {
 			p.running = false
 			p.mu.Unlock()
@@ -83,9 +90,13 @@ func (p *prover) run() {
 		p.mu.Unlock()
 		p.doubt.proofs.Add(1)
 		begun := time.Now()
-		now.err = p.prove(&sample)
+		steady := !p.since.IsZero() && begun.Sub(p.last) <= maxPause
+		if all = all || !steady || begun.Sub(p.whole) > wholeEvery; all {
+			p.whole = begun
+		}
+		now.err = p.prove(&sample, all)
 		p.tell(now.err)
-		if now.err != nil || begun.Sub(p.last) > maxPause {
+		if now.err != nil || !steady {
 			p.since = time.Time{}
 		}
 		if now.err == nil {
@@ -114,20 +125,20 @@ func (p *prover) tell(err error) {
 
 // prove returns nil when the server is able to find what the group searches;
 // ErrDoubt when it is not, and else why that cannot be told.
-func (p *prover) prove(sample *Request) error {
+func (p *prover) prove(sample *Request, all bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.doubt.options.Timeout)
 	defer cancel()
-	checks := []func(context.Context) error{
-		p.sentinel,
-		func(ctx context.Context) error { return p.doubt.complete(ctx, p.server, sample.Base) },
-		func(ctx context.Context) error { return p.vouch(ctx, sample) },
+	// At the same time, but most often there is only the last one to ask.
+	var errs [3]error
+	var others sync.WaitGroup
+	if p.doubt.options.Sentinel != "" {
+		others.Go(func() { errs[0] = p.sentinel(ctx) })
 	}
-	errs := make([]error, len(checks))
-	var all sync.WaitGroup
-	for n, check := range checks {
-		all.Go(func() { errs[n] = check(ctx) })
+	if p.doubt.csnDue(p.server) {
+		others.Go(func() { errs[1] = p.doubt.complete(ctx, p.server, sample.Base) })
 	}
-	all.Wait()
+	errs[2] = p.vouch(ctx, sample, all)
+	others.Wait()
 	var unknown error
 	for _, err := range errs {
 		switch {
@@ -152,9 +163,6 @@ func isNoBase(err error) bool { return errors.Is(err, ErrNoBase) }
 // sentinel asks for the configured entry.
 func (p *prover) sentinel(ctx context.Context) error {
 	o := &p.doubt.options
-	if o.Sentinel == "" {
-		return nil
-	}
 	r := &Request{Base: o.Sentinel, Scope: ScopeBase, Filter: anyEntry, Attributes: []string{noAttributes}}
 	if o.Sentinel[0] == '(' {
 		r.Base, r.Scope, r.Filter, r.SizeLimit = o.SentinelBase, ScopeSub, o.Sentinel, 1
@@ -171,9 +179,17 @@ func (p *prover) sentinel(ctx context.Context) error {
 
 // vouch asks for what the group found a while ago. An entry may have been
 // deleted since, or changed; not most of them at the same time.
-func (p *prover) vouch(ctx context.Context, sample *Request) error {
+func (p *prover) vouch(ctx context.Context, sample *Request, all bool) error {
 	g, o := p.group, &p.doubt.options
-	found, lost, err := g.recall(ctx, p.doubt.next, p.server, g.current())
+	recents := g.current()
+	if !all && len(recents) > 0 {
+		at := rand.IntN(len(recents))
+		_, lost, err := g.recall(ctx, p.doubt.next, p.server, recents[at:at+1])
+		if err != nil || len(lost) == 0 {
+			return err
+		}
+	}
+	found, lost, err := g.recall(ctx, p.doubt.next, p.server, recents)
 	if err != nil {
 		return err
 	}
