@@ -1,7 +1,6 @@
 package ldapmap
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -134,15 +133,6 @@ func TestAbsurdDomain(t *testing.T) {
 	}
 	if len(table.asked) > maxLabels+2 {
 		t.Errorf("%d keys", len(table.asked))
-	}
-}
-
-func TestExplain(t *testing.T) {
-	m := testSettings(discard(), map[string]Lookuper{"users": users()}).Maps["users"]
-	m.keys = NewKeys(RelayRecipient, site(nil))
-	steps, status, text := m.Explain(context.Background(), "Alice+x@example.org")
-	if status != "OK" || text != "alice@mail.example.org" || len(steps) != 2 || steps[0].Found || steps[1].Key != "alice@example.org" || !steps[1].Found {
-		t.Errorf("%v, %s %s", steps, status, text)
 	}
 }
 

@@ -15,6 +15,10 @@ type Config struct {
 	// Listen: addresses. Default: the sockets that systemd passed, else
 	// unix:/var/spool/postfix/gatepost/ldapmap?mode=0660&group=postfix.
 	Listen []string `toml:"listen"`
+	// Control: the socket through which the operator looks up with an
+	// explanation, flushes the cache and sees counters, as unix:/path; its
+	// mode is 0600 unless the address says otherwise. Default: none.
+	Control string `toml:"control"`
 	// Tables: a directory in which each NAME.cf, an ldap_table(5) file, is
 	// table NAME. Default: none.
 	Tables string `toml:"tables"`
@@ -125,6 +129,11 @@ func (c *Config) validate(f *daemon.Config) {
 	}
 	for _, l := range c.Listen {
 		address("listen", l)
+	}
+	if c.Control != "" {
+		if _, err := daemon.ParseControl(c.Control); err != nil {
+			f.Problem("control", "%v", err)
+		}
 	}
 	if c.MaxConnections <= 0 {
 		f.Problem("max_connections", "must be greater than 0")

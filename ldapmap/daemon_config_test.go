@@ -33,6 +33,7 @@ func TestConfigProblems(t *testing.T) {
 		{"good", "tables = \"DIR\"\n", plainTable, ""},
 		{"unknown key", "tables = \"DIR\"\nlistens = 1\n", plainTable, "ldapmap.toml:2: listens: unknown key"},
 		{"address", "tables = \"DIR\"\nlisten = [\"tcp:1\"]\n", plainTable, "ldapmap.toml:2: listen: "},
+		{"control", "tables = \"DIR\"\ncontrol = \"inet:127.0.0.1:1\"\n", plainTable, "ldapmap.toml:2: control: "},
 		{"connections", "tables = \"DIR\"\nmax_connections = 0\n", plainTable, "ldapmap.toml:2: max_connections: "},
 		{"idle", "tables = \"DIR\"\nidle_timeout = \"0s\"\n", plainTable, "ldapmap.toml:2: idle_timeout: "},
 		{"deadline", "tables = \"DIR\"\ndeadline = \"100s\"\n", plainTable, "ldapmap.toml:2: deadline: "},

@@ -41,6 +41,7 @@ func (p *Plan) Open(previous *Live, metrics *Metrics, log *slog.Logger) *Live {
 			table := NewTable(t.TableConfig, live.groups[id])
 			table.Authorises, table.Log = t.authorises, log
 			live.Maps[t.Name] = NewMap(t.Name, t.keys, table, t.deadline, metrics)
+			live.Maps[t.Name].group = id
 		}
 	}
 	return live

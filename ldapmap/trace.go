@@ -17,8 +17,16 @@ type Trace struct {
 
 	mu       sync.Mutex
 	searches []*TracedSearch
+	more     int // searches beyond maxTraced
 	skipped  []SkippedKey
 }
+
+// maxTraced bounds the searches that are remembered, maxTracedDNs the entries
+// of each.
+const (
+	maxTraced    = 1000
+	maxTracedDNs = 10
+)
 
 // TracedSearch is one search of a look-up.
 type TracedSearch struct {
@@ -28,6 +36,7 @@ type TracedSearch struct {
 	Depth        int    // 1 for the search for the key, more for what it led to
 	Server       string // that answered, in the end
 	Entries      int
+	DNs          []string      // of the first few
 	Took         time.Duration // as seen here, from the cache too
 	Cached       bool
 	Stale        bool
@@ -64,6 +73,13 @@ func (t *Trace) Searches() []TracedSearch {
 	return list
 }
 
+// More says how many searches were made beyond those that are remembered.
+func (t *Trace) More() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.more
+}
+
 // Skipped returns the keys that were not searched for.
 func (t *Trace) Skipped() []SkippedKey {
 	t.mu.Lock()
@@ -84,7 +100,11 @@ func (t *Trace) begin(r *directory.Request, depth int) *TracedSearch {
 	s := &TracedSearch{Base: r.Base, Filter: r.Filter, Scope: scopeNames[r.Scope], Attributes: r.Attributes, Depth: depth, begun: time.Now()}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.searches = append(t.searches, s)
+	if len(t.searches) == maxTraced {
+		t.more++
+	} else {
+		t.searches = append(t.searches, s)
+	}
 	return s
 }
 
@@ -98,5 +118,8 @@ func (t *Trace) end(s *TracedSearch, answer *directory.Answer, err error) {
 	s.Took, s.Err = time.Since(s.begun), err
 	if answer != nil {
 		s.Server, s.Entries, s.Cached, s.Stale = answer.Server, len(answer.Entries), answer.Cached, answer.Stale
+		for _, e := range answer.Entries[:min(len(answer.Entries), maxTracedDNs)] {
+			s.DNs = append(s.DNs, e.DN)
+		}
 	}
 }

@@ -115,6 +115,9 @@ func (s *service) listen(ctx, always context.Context, failed chan<- error) (serv
 			}
 		}()
 	}
+	if err := s.control(always, failed); err != nil {
+		return 0, fmt.Errorf("control: %w", err)
+	}
 	for _, l := range listeners {
 		guard := daemon.Guard(l, s.config.Guard(s.counts))
 		s.guards = append(s.guards, guard)
@@ -122,6 +125,30 @@ func (s *service) listen(ctx, always context.Context, failed chan<- error) (serv
 		go func() { failed <- s.server.Serve(ctx, guard) }()
 	}
 	return len(listeners), nil
+}
+
+// control serves the operator's socket until ctx ends.
+func (s *service) control(ctx context.Context, failed chan<- error) error {
+	if s.config.Control == "" {
+		return nil
+	}
+	a, err := daemon.ParseControl(s.config.Control)
+	if err != nil {
+		return err
+	}
+	l, err := daemon.Listen(ctx, a)
+	if err != nil {
+		return err
+	}
+	c := daemon.NewControl(s.log)
+	ldapmap.RegisterControl(c, s.live.Load)
+	s.log.Info("control", "address", realAddress(l))
+	go func() {
+		if err := c.Serve(ctx, l); err != nil {
+			failed <- err
+		}
+	}()
+	return nil
 }
 
 func listen(ctx context.Context, text string) (net.Listener, error) {
