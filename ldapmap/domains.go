@@ -16,7 +16,7 @@ const maxDomainFile = 64 << 20
 type domainList struct {
 	given    bool // there is such a parameter: keys without a domain have no answer
 	patterns []domainPattern
-	notes    []string
+	notes    []string // for the administrator
 }
 
 type domainPattern struct {
@@ -33,9 +33,6 @@ func newDomainList(text string) (*domainList, error) {
 	l := &domainList{given: text != ""}
 	return l, l.add(text, false, 0)
 }
-
-// warnings are for the administrator.
-func (l *domainList) warnings() []string { return l.notes }
 
 // maxDomainFiles bounds how deep files of patterns may name each other.
 const maxDomainFiles = 10
@@ -97,7 +94,7 @@ func (l *domainList) addTable(item string, negated bool) error {
 		l.notes = append(l.notes, "look-ups that come to "+item+" will be temporary errors")
 		return nil
 	default:
-		return fmt.Errorf("%s: tables of that type cannot be read here; texthash: can, and the text files of hash:, btree:, lmdb: and cdb:", item)
+		return fmt.Errorf("%s: a table of that type cannot be read here; one of texthash can, and the text of hash, btree, lmdb and cdb", item)
 	}
 	lines, err := readLines(path)
 	if err != nil {

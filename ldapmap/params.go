@@ -140,7 +140,7 @@ func (p *params) table(c *TableConfig) {
 	if err != nil {
 		p.problem(p.settings["domain"].Line, "domain", err.Error())
 	}
-	for _, what := range domains.warnings() {
+	for _, what := range domains.notes {
 		p.note("domain", what)
 	}
 	c.domains = domains
