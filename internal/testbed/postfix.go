@@ -81,7 +81,7 @@ func (p *PostfixServer) run(program string, o PostfixOptions) error {
 		return err
 	}
 	// -d keeps master in the foreground, as a child that we can wait for.
-	p.process, err = start(p.scratch.dir, "master", program, []string{"-c", p.configDir(), "-d"}, syscall.SIGTERM)
+	p.process, err = start(p.scratch.dir, "master", program, []string{"-c", p.ConfigDir(), "-d"}, syscall.SIGTERM)
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (p *PostfixServer) run(program string, o PostfixOptions) error {
 // SMTPAddr returns host:port of the instance's smtpd.
 func (p *PostfixServer) SMTPAddr() string { return p.addr }
 
-// configDir is the directory of main.cf and master.cf.
-func (p *PostfixServer) configDir() string { return filepath.Join(p.scratch.dir, "etc") }
+// ConfigDir is the directory of main.cf and master.cf, as for postmap -c.
+func (p *PostfixServer) ConfigDir() string { return filepath.Join(p.scratch.dir, "etc") }
 
 // Pid returns the process id of master(8).
 func (p *PostfixServer) Pid() int { return p.process.pid() }
@@ -153,7 +153,7 @@ func (p *PostfixServer) Flush() error {
 }
 
 func (p *PostfixServer) postqueue(option string) ([]byte, error) {
-	cmd := exec.Command(p.postq, "-c", p.configDir(), option)
+	cmd := exec.Command(p.postq, "-c", p.ConfigDir(), option)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	out, err := cmd.Output()

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"gatepost/test/rig"
 )
 
 // lmtpdConfig takes the DSN. The limits are raised for the memory mode.
@@ -27,7 +29,7 @@ var (
 // buildLmtpd builds the daemon as it is shipped.
 func buildLmtpd(t testing.TB) string {
 	t.Helper()
-	program := filepath.Join(scratch(t), "gatepost-lmtpd")
+	program := filepath.Join(rig.Scratch(t), "gatepost-lmtpd")
 	out, err := exec.Command("go", "build", "-o", program, "gatepost/cmd/gatepost-lmtpd").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build gatepost-lmtpd: %v\n%s", err, out)
@@ -36,15 +38,15 @@ func buildLmtpd(t testing.TB) string {
 }
 
 // startLmtpd runs the daemon on a store and returns its address.
-func startLmtpd(t testing.TB, dsn string, program string, args ...string) (*process, string) {
+func startLmtpd(t testing.TB, dsn string, program string, args ...string) (*rig.Process, string) {
 	t.Helper()
-	dir := scratch(t)
+	dir := rig.Scratch(t)
 	config := filepath.Join(dir, "lmtpd.toml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, lmtpdConfig, dsn), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := startProcess(t, dir, program, append(args, "--config", config)...)
-	addr := d.logged(t, listening)
-	d.logged(t, storeOpen)
+	d := rig.Start(t, dir, program, append(args, "--config", config)...)
+	addr := d.Logged(t, listening)
+	d.Logged(t, storeOpen)
 	return d, addr
 }

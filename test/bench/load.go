@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatepost/test/rig"
 )
 
 // users is how many accounts the stores have.
@@ -60,13 +62,8 @@ func summarise(samples []sample, from, to time.Time, recipients int) (measuremen
 	rate := float64(len(took)) / to.Sub(from).Seconds()
 	return measurement{
 		Messages: rate, Recipients: rate * float64(recipients),
-		P50: percentile(took, 50), P99: percentile(took, 99), all: len(samples),
+		P50: rig.Percentile(took, 50), P99: rig.Percentile(took, 99), all: len(samples),
 	}, nil
-}
-
-// percentile of sorted values, by the nearest rank.
-func percentile(sorted []time.Duration, p int) time.Duration {
-	return sorted[(len(sorted)*p+99)/100-1]
 }
 
 // load is what all sessions of a run share.

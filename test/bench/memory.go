@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/internal/testbed"
+	"gatepost/test/rig"
 )
 
 // The load under which lmtpd's memory is measured.
@@ -34,7 +35,7 @@ type memoryReport struct {
 // measureMemory sends messages of 100 MiB on several sessions at once.
 func measureMemory(say func(string, ...any)) (*memoryReport, error) {
 	r := &memoryReport{Machine: thisMachine(), Size: memorySize, Sessions: memorySessions, Recipients: memoryRecipients}
-	return r, within(func(t testing.TB) {
+	return r, rig.Within(func(t testing.TB) {
 		server := testbed.StartMariaDB(t, testbed.MariaDBOptions{
 			MaxAllowedPacket: "256M",
 			// A blob may be a tenth of the redo log at most.
@@ -43,7 +44,7 @@ func measureMemory(say func(string, ...any)) (*memoryReport, error) {
 		r.Machine.MariaDB = version(t, server)
 		d, addr := startLmtpd(t, newStore(t, server), buildLmtpd(t))
 		var err error
-		if r.Idle, err = d.peak(); err != nil {
+		if r.Idle, err = d.Peak(); err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()
@@ -51,7 +52,7 @@ func measureMemory(say func(string, ...any)) (*memoryReport, error) {
 			t.Fatalf("send messages of %d octets: %v", memorySize, err)
 		}
 		r.Took = time.Since(begin)
-		if r.Peak, err = d.peak(); err != nil {
+		if r.Peak, err = d.Peak(); err != nil {
 			t.Fatal(err)
 		}
 		r.Times = float64(r.Peak) / float64(memorySessions*r.LargestPart)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"gatepost/test/rig"
 )
 
 // plan is what to measure: every system in every cell.
@@ -20,7 +22,7 @@ type plan struct {
 // does so for all.
 func (p plan) run(ctx context.Context, say func(string, ...any)) (*report, error) {
 	r := &report{Machine: thisMachine(), Seconds: p.pace.measure.Seconds()}
-	err := within(func(t testing.TB) {
+	err := rig.Within(func(t testing.TB) {
 		b := &bench{load: newLoad(), pace: p.pace, program: []string{buildLmtpd(t)}, say: say}
 		if needsMariaDB(p.systems) {
 			b.server = startMariaDB(t)
@@ -28,7 +30,7 @@ func (p plan) run(ctx context.Context, say func(string, ...any)) (*report, error
 		}
 		for _, size := range p.sizes {
 			for _, recipients := range p.recipients {
-				if err := within(func(t testing.TB) { p.section(ctx, t, b, cell{Size: size, Recipients: recipients}, r) }); err != nil {
+				if err := rig.Within(func(t testing.TB) { p.section(ctx, t, b, cell{Size: size, Recipients: recipients}, r) }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -65,7 +67,7 @@ func (p plan) section(ctx context.Context, t testing.TB, b *bench, c cell, r *re
 			}
 			results[k] = &result{c, s.name, what, m}
 			b.say("%s %s, %d octets to %d, %d sessions: %.0f msg/s, p50 %.2f ms, CPU %.2f ms", s.name, what, c.Size, c.Recipients, sessions,
-				m.Messages, milliseconds(m.P50), milliseconds(m.CPU))
+				m.Messages, rig.Milliseconds(m.P50), rig.Milliseconds(m.CPU))
 		}
 		for _, x := range results {
 			if x != nil {

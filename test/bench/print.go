@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
-)
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	"gatepost/test/rig"
+)
 
 func kilobytes(n int) string { return fmt.Sprintf("%dk", n>>10) }
 
@@ -27,7 +26,7 @@ func (r *report) print(w io.Writer) {
 			name += " " + x.What
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, name,
-			x.Messages, x.measurement.Recipients, milliseconds(x.P50), milliseconds(x.P99), milliseconds(x.CPU))
+			x.Messages, x.measurement.Recipients, rig.Milliseconds(x.P50), rig.Milliseconds(x.P99), rig.Milliseconds(x.CPU))
 	}
 	t.Flush()
 	if len(r.Ratios) == 0 {

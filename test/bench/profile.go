@@ -16,6 +16,7 @@ import (
 
 	"gatepost/internal/daemon"
 	"gatepost/lmtpd"
+	"gatepost/test/rig"
 )
 
 // profiled is the first argument of this program when it runs as lmtpd that
@@ -32,7 +33,7 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return within(func(t testing.TB) {
+	return rig.Within(func(t testing.TB) {
 		b := &bench{load: newLoad(), pace: p.pace, say: say}
 		if needsMariaDB(p.systems) {
 			b.server = startMariaDB(t)
@@ -44,7 +45,7 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 			p.cells(func(c cell) {
 				file := filepath.Join(dir, fmt.Sprintf("%s-%s-to%d-sessions%d.pprof", name, kilobytes(c.Size), c.Recipients, c.Sessions))
 				b.program = []string{self, profiled, "--profile", file}
-				err := within(func(t testing.TB) {
+				err := rig.Within(func(t testing.TB) {
 					m, _, err := b.start(t, name, c)[0].run(c, p.pace)
 					if err != nil {
 						t.Fatal(err)

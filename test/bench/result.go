@@ -1,5 +1,7 @@
 package main
 
+import "gatepost/test/rig"
+
 // result is one line of the table.
 type result struct {
 	cell
@@ -50,7 +52,7 @@ func (r *report) compare() {
 		if b, ok := find(x.cell, reference); ok {
 			y.OverBare = x.Messages / b.Messages
 			if x.Sessions == 1 {
-				y.MoreThanBare = milliseconds(x.P50 - b.P50)
+				y.MoreThanBare = rig.Milliseconds(x.P50 - b.P50)
 			}
 		}
 		if b, ok := find(x.cell, reference+best); ok {

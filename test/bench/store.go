@@ -11,6 +11,7 @@ import (
 	"gatepost/internal/dbmail"
 	"gatepost/internal/testbed"
 	"gatepost/schema"
+	"gatepost/test/rig"
 )
 
 // The MariaDB of the benchmark: durable, DBMail's tables in the form that
@@ -33,7 +34,7 @@ func newStore(t testing.TB, server *testbed.MariaDBServer) string {
 	if server != nil {
 		dsn, kind = server.StoreDSN(t), schema.MySQL
 	} else {
-		dsn = "sqlite:" + filepath.Join(scratch(t), "store.db")
+		dsn = "sqlite:" + filepath.Join(rig.Scratch(t), "store.db")
 	}
 	db := openDB(t, dsn)
 	if _, err := schema.Apply(context.Background(), db, kind, schema.Options{Own: true}); err != nil {

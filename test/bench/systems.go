@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/internal/testbed"
+	"gatepost/test/rig"
 )
 
 // system is something that takes deliveries.
@@ -59,7 +60,7 @@ func (b *bench) start(t testing.TB, name string, c cell) []system {
 		return b.lmtp(name, d.LMTPAddr(), d.Pid())
 	case gatepostMariaDB, gatepostSQLite:
 		d, addr := startLmtpd(t, newStore(t, server), b.program[0], b.program[1:]...)
-		return b.lmtp(name, addr, append(pids(server), d.cmd.Process.Pid)...)
+		return b.lmtp(name, addr, append(pids(server), d.Pid())...)
 	}
 	return b.bare(t, name, newStore(t, server), c, pids(server))
 }
@@ -75,7 +76,7 @@ func pids(server *testbed.MariaDBServer) []int {
 func (b *bench) lmtp(name, addr string, leaders ...int) []system {
 	return []system{{
 		name: name,
-		cpu:  func() (time.Duration, error) { return cpuOf(leaders...) },
+		cpu:  func() (time.Duration, error) { return rig.CPUOf(leaders...) },
 		run: func(c cell, p pace) (measurement, string, error) {
 			m, err := b.load.run(addr, c, p)
 			return m, "", err
@@ -109,8 +110,8 @@ func (b *bench) bare(t testing.TB, name, dsn string, c cell, leaders []int) []sy
 		return m, g.String(), err
 	}
 	cpu := func() (time.Duration, error) { // the loop itself counts too
-		own, err1 := ownCPU()
-		others, err2 := cpuOf(leaders...)
+		own, err1 := rig.OwnCPU()
+		others, err2 := rig.CPUOf(leaders...)
 		return own + others, errors.Join(err1, err2)
 	}
 	return []system{

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bytes"
@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// process is a program of ours that runs while it is measured.
-type process struct {
+// Process is a program of ours that runs while it is measured.
+type Process struct {
 	cmd  *exec.Cmd
 	log  string // path
 	done chan struct{}
 }
 
-// startProcess runs a program with its output in dir/NAME.log, and stops it at
+// Start runs a program with its output in dir/NAME.log, and stops it at
 // the end of t. It does not outlive this process.
-func startProcess(t testing.TB, dir, program string, args ...string) *process {
+func Start(t testing.TB, dir, program string, args ...string) *Process {
 	t.Helper()
-	d := &process{cmd: exec.Command(program, args...), log: filepath.Join(dir, filepath.Base(program)+".log"), done: make(chan struct{})}
+	d := &Process{cmd: exec.Command(program, args...), log: filepath.Join(dir, filepath.Base(program)+".log"), done: make(chan struct{})}
 	out, err := os.Create(d.log)
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +47,15 @@ func startProcess(t testing.TB, dir, program string, args ...string) *process {
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.stop)
+	t.Cleanup(d.Stop)
 	return d
 }
 
-// stop asks the daemon to end and waits for it.
-func (d *process) stop() {
+// Pid is the process's id, and that of its session (setsid(2)).
+func (d *Process) Pid() int { return d.cmd.Process.Pid }
+
+// Stop asks the daemon to end and waits for it.
+func (d *Process) Stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.done:
@@ -62,8 +65,8 @@ func (d *process) stop() {
 	}
 }
 
-// logged waits for a line of the log and returns the first group of pattern.
-func (d *process) logged(t testing.TB, pattern *regexp.Regexp) string {
+// Logged waits for a line of the log and returns the first group of pattern.
+func (d *Process) Logged(t testing.TB, pattern *regexp.Regexp) string {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -85,23 +88,28 @@ func (d *process) logged(t testing.TB, pattern *regexp.Regexp) string {
 	}
 }
 
-// peak is the largest resident size that the process ever had, in octets
+// Peak is the largest resident size that the process ever had, in octets
 // (proc(5), VmHWM).
-func (d *process) peak() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+func (d *Process) Peak() (int64, error) { return d.status("VmHWM:") }
+
+// Resident is what the process has in memory now, in octets (proc(5), VmRSS).
+func (d *Process) Resident() (int64, error) { return d.status("VmRSS:") }
+
+func (d *Process) status(name string) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.Pid()))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := bytes.Cut(text, []byte("VmHWM:"))
+	_, rest, _ := bytes.Cut(text, []byte(name))
 	var kb int64
 	if _, err := fmt.Sscanf(string(rest), "%d kB", &kb); err != nil {
-		return 0, fmt.Errorf("read VmHWM: %w", err)
+		return 0, fmt.Errorf("read %s %w", name, err)
 	}
 	return kb << 10, nil
 }
 
-// scratch makes a directory that is removed at the end of t.
-func scratch(t testing.TB) string {
+// Scratch makes a directory that is removed at the end of t.
+func Scratch(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gpbench")
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"os"
@@ -34,16 +34,16 @@ func TestCPUOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := ownCPU()
+	own, err := OwnCPU()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for own < 100*time.Millisecond { // work for it
-		if own, err = ownCPU(); err != nil {
+		if own, err = OwnCPU(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if all, err := cpuOf(sid); err != nil || all < own-50*time.Millisecond {
+	if all, err := CPUOf(sid); err != nil || all < own-50*time.Millisecond {
 		t.Errorf("the session has used %v (%v), this process of it %v", all, err, own)
 	}
 }

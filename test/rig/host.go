@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"errors"
@@ -21,9 +21,9 @@ type host struct {
 // errGone is a failure without words.
 var errGone = errors.New("given up")
 
-// within runs f and then what f asked to be cleaned up, and returns what was
+// Within runs f and then what f asked to be cleaned up, and returns what was
 // fatal to it.
-func within(f func(t testing.TB)) error {
+func Within(f func(t testing.TB)) error {
 	h := &host{err: errGone}
 	done := make(chan struct{})
 	go func() { // because a fatal error ends its goroutine

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 // clockTick is the unit of times in /proc, on every Linux (proc(5), USER_HZ).
 const clockTick = time.Second / 100
 
-// cpuOf is the processor time that the processes of these sessions (setsid(2))
+// CPUOf is the processor time that the processes of these sessions (setsid(2))
 // have used so far. Each daemon is started in a session of its own.
-func cpuOf(leaders ...int) (time.Duration, error) {
+func CPUOf(leaders ...int) (time.Duration, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0, err
@@ -64,8 +64,8 @@ func sessionTime(stat []byte, leader int) (time.Duration, error) {
 	return time.Duration(ticks) * clockTick, nil
 }
 
-// ownCPU is the processor time of this process.
-func ownCPU() (time.Duration, error) {
+// OwnCPU is the processor time of this process.
+func OwnCPU() (time.Duration, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return 0, err
