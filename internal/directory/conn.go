@@ -234,16 +234,18 @@ func (c *conn) handle(m []byte, known names) error {
 		mine := c.calls[id] == k
 		delete(c.calls, id)
 		c.mu.Unlock()
-		if mine {
+		if r.code == ldap.LDAPResultOperationsError {
+			// Active Directory says so when the bind of a connection is gone.
+			c.suspect.Store(true)
+			err = refusal(r, c.server.at.uri)
+		} else {
 			c.answered.Store(true)
+		}
+		if mine {
 			k.result = r
 			k.done <- k
 		}
-		// Active Directory says so when the bind of a connection is gone.
-		if r.code == ldap.LDAPResultOperationsError {
-			return refusal(r, c.server.at.uri)
-		}
-		return nil
+		return err
 	}
 	return errMalformed
 }

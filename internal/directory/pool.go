@@ -26,9 +26,8 @@ type Pool struct {
 
 	mu      sync.Mutex
 	closed  bool
-	servers []*server     // by priority
-	changed chan struct{} // closed when somebody who waits should look again
-	waiting bool          // somebody may
+	servers []*server       // by priority
+	waiters []chan struct{} // for a slot, in the order of their coming
 	hedged  uint64
 	retried uint64
 }
@@ -39,7 +38,7 @@ func NewPool(s Settings, log *slog.Logger) *Pool {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{settings: s.withDefaults(), log: log, probe: probe(), changed: make(chan struct{})}
+	p := &Pool{settings: s.withDefaults(), log: log, probe: probe()}
 	p.tls = &tlsState{files: s.TLS, noVerify: s.NoVerify, log: log}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mu.Lock()
@@ -87,18 +86,43 @@ func (p *Pool) Close() {
 
 var errPoolClosed = fmt.Errorf("%w: the connections have been closed", ErrUnavailable)
 
-// tell wakes who waits for a connection. The lock is held.
+// wait returns a channel that is told when it may be worth to pick again. Who
+// does not receive from it has to leave. The lock is held.
+func (p *Pool) wait() chan struct{} {
+	w := make(chan struct{}, 1)
+	p.waiters = append(p.waiters, w)
+	return w
+}
+
+// tell wakes all who wait. The lock is held.
 func (p *Pool) tell() {
-	if p.waiting {
-		close(p.changed)
-		p.changed, p.waiting = make(chan struct{}), false
+	for _, w := range p.waiters {
+		w <- struct{}{}
+	}
+	p.waiters = nil
+}
+
+// tellOne wakes the one who has waited longest, as one slot is free. The lock
+// is held.
+func (p *Pool) tellOne() {
+	if len(p.waiters) > 0 {
+		p.waiters[0] <- struct{}{}
+		p.waiters = p.waiters[1:]
 	}
 }
 
-// wait returns a channel for tell to close. The lock is held.
-func (p *Pool) wait() <-chan struct{} {
-	p.waiting = true
-	return p.changed
+// leave ends a wait. What it may have been told is for the next one.
+func (p *Pool) leave(w chan struct{}) {
+	if w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiters, w); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+	} else {
+		p.tellOne()
+	}
 }
 
 // sign is told when a connection that was suspected has been heard.
@@ -112,7 +136,7 @@ func (p *Pool) sign() {
 // order that has a sound one and is not to be avoided. Without one it returns
 // a channel to wait on, when it may soon be otherwise, or an error. With
 // patient it waits for a preferred server that is just being connected to.
-func (p *Pool) pick(avoid []*server, patient bool) (*conn, <-chan struct{}, error) {
+func (p *Pool) pick(avoid []*server, patient bool) (*conn, chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -164,7 +188,7 @@ func (p *Pool) release(c *conn) {
 	if c.retiring && c.inFlight == 0 && !p.closed {
 		p.all.Go(c.unbind)
 	}
-	p.tell()
+	p.tellOne()
 }
 
 // unavailable says why no server can be asked. The lock is held.
@@ -192,6 +216,7 @@ func (p *Pool) Ready(ctx context.Context) error {
 		select {
 		case <-wait:
 		case <-ctx.Done():
+			p.leave(wait)
 			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
 	}

@@ -86,14 +86,14 @@ func (q *query) run(ctx context.Context) (*call, error) {
 	tick := time.NewTimer(quiet)
 	defer tick.Stop()
 	wanted, patient := true, true
+	var wait chan struct{} // for a connection to send on
+	defer func() { q.pool.leave(wait) }()
 	for {
-		var wait <-chan struct{}
-		if wanted {
+		if wanted && wait == nil {
 			var err error
-			if wait, err = q.send(patient); err != nil {
-				if len(q.out) == 0 {
-					return nil, q.why(err)
-				}
+			wait, err = q.send(patient)
+			if err != nil && len(q.out) == 0 {
+				return nil, q.why(err)
 			}
 			wanted = wait != nil
 		}
@@ -108,9 +108,14 @@ func (q *query) run(ctx context.Context) (*call, error) {
 				return nil, q.why(ErrUnavailable)
 			}
 		case <-wait:
+			wait = nil
 		case <-tick.C:
-			patient = false
 			tick.Reset(quiet)
+			if patient {
+				patient = false
+				q.pool.leave(wait)
+				wait = nil
+			}
 			wanted = wanted || q.silent()
 		case <-ctx.Done():
 			return nil, ended(ctx)
@@ -128,7 +133,7 @@ func ended(ctx context.Context) error {
 
 // send asks on one more connection. It returns a channel to wait on first, or
 // an error when no server can be asked.
-func (q *query) send(patient bool) (<-chan struct{}, error) {
+func (q *query) send(patient bool) (chan struct{}, error) {
 	for {
 		c, wait, err := q.pool.pick(q.avoid, patient)
 		if c == nil {

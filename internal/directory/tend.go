@@ -23,13 +23,14 @@ func (p *Pool) examine(c *conn) {
 			c.examining = false
 			p.mu.Unlock()
 		}()
+		heard := c.heard.Load()
+		silent := func() bool { return c.heard.Load() == heard }
 		done := make(chan *call, 1)
 		k, err := c.start(p.probe, 0, done)
 		if err != nil {
 			c.end(err)
 			return
 		}
-		asked := time.Now()
 		soon, late := time.NewTimer(p.settings.pace.quiet), time.NewTimer(p.settings.pace.hung)
 		defer soon.Stop()
 		defer late.Stop()
@@ -38,12 +39,12 @@ func (p *Pool) examine(c *conn) {
 			case <-done:
 				return
 			case <-soon.C:
-				if c.quiet() >= time.Since(asked) {
+				if silent() {
 					p.suspect(c)
 				}
 			case <-late.C:
 				c.giveUp(k)
-				if c.quiet() >= time.Since(asked) {
+				if silent() {
 					c.end(errHung)
 				}
 				return
