@@ -197,3 +197,16 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// The key coherence of directory.toml has the bases followed.
+func TestCoherenceConfigured(t *testing.T) {
+	s := poolSlapd(t, testbed.SlapdOptions{Syncprov: true})
+	c := Config{URIs: []string{s.URI()}, Base: s.BaseDN, AccountBase: "ou=people," + s.BaseDN}
+	c.Cache.Coherence = true
+	d := c.Open(nil)
+	defer d.Close()
+	await(t, "changes are followed", func() bool { return d.Stats().Followed[s.BaseDN] == s.URI() })
+	if n := len(d.Stats().Followed); n != 1 {
+		t.Errorf("%d bases are followed", n)
+	}
+}

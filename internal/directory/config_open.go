@@ -64,5 +64,14 @@ func (c *Config) DoubtOptions() DoubtOptions {
 // Open starts asking the servers, with all layers; the caller closes it. The
 // configuration has to be free of problems.
 func (c *Config) Open(log *slog.Logger) *Directory {
-	return New(NewPool(c.Settings(), log), c.CacheOptions(), c.DoubtOptions(), log)
+	d := New(NewPool(c.Settings(), log), c.CacheOptions(), c.DoubtOptions(), log)
+	if c.Cache.Coherence {
+		d.Follow(c.Base)
+		for _, base := range []string{c.AccountBase, c.GroupBase, c.DomainBase} {
+			if base != "" && !belowDN(foldDN(base), foldDN(c.Base)) {
+				d.Follow(base)
+			}
+		}
+	}
+	return d
 }

@@ -51,6 +51,10 @@ func New(pool *Pool, c CacheOptions, d DoubtOptions, log *slog.Logger) *Director
 func (d *Directory) Follow(base string) {
 	f := &follower{pool: d.pool, cache: d.cache, base: base, log: d.log, wake: make(chan struct{}, 1)}
 	d.mu.Lock()
+	if slices.ContainsFunc(d.followers, func(f *follower) bool { return foldDN(f.base) == foldDN(base) }) {
+		d.mu.Unlock()
+		return
+	}
 	d.followers = append(slices.Clone(d.followers), f)
 	all := d.followers
 	d.cache.followers.Store(&all)

@@ -21,10 +21,14 @@ func TestDirectoryOutage(t *testing.T) {
 
 	down := func(how string) {
 		t.Helper()
-		a, err := d.Search(t.Context(), userMail(1))
-		if err != nil || len(a.Entries) != 1 || !a.Stale {
-			t.Errorf("%s: a known address: %+v, %v", how, a, err)
-		}
+		await(t, "an old answer while the server "+how, func() bool { // a signal takes its time
+			time.Sleep(2 * time.Millisecond)
+			a, err := d.Search(t.Context(), userMail(1))
+			if err != nil || len(a.Entries) != 1 {
+				t.Fatalf("%s: a known address: %+v, %v", how, a, err)
+			}
+			return a.Stale
+		})
 		for _, n := range []int{3, unknown} {
 			if _, err := d.Search(t.Context(), userMail(n)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%s: user%d: %v", how, n, err)
@@ -41,7 +45,7 @@ func TestDirectoryOutage(t *testing.T) {
 	await(t, "the server is reached again", func() bool { return d.Ready(t.Context()) == nil })
 	warm(t, d, 1, 3)
 	want(t, d, userMail(unknown), "no")
-	if st := d.Stats(); st.Cache.Stale != 2 || st.Cache.Bytes == 0 || st.Doubt.Empties == 0 || len(st.Pool.Servers) != 1 {
+	if st := d.Stats(); st.Cache.Stale < 2 || st.Cache.Bytes == 0 || st.Doubt.Empties == 0 || len(st.Pool.Servers) != 1 {
 		t.Errorf("%+v", st)
 	}
 	if n := d.Flush(); n != 4 || d.Stats().Cache.Entries != 0 {

@@ -12,7 +12,8 @@ import (
 // DoubtOptions say when "nothing found" is believed.
 type DoubtOptions struct {
 	// Sentinel must be found on a server whose empty answers are to count: a
-	// DN, or a filter (in parentheses) below SentinelBase. Empty: none.
+	// DN, or a filter (in parentheses) below SentinelBase, or below the base
+	// of the search where that is empty. Empty: none.
 	Sentinel     string
 	SentinelBase string
 	// Flips is how many searches of one table that used to find something may

@@ -132,7 +132,7 @@ func (p *prover) prove(sample *Request, all bool) error {
 	var errs [3]error
 	var others sync.WaitGroup
 	if p.doubt.options.Sentinel != "" {
-		others.Go(func() { errs[0] = p.sentinel(ctx) })
+		others.Go(func() { errs[0] = p.sentinel(ctx, sample) })
 	}
 	if p.doubt.csnDue(p.server) {
 		others.Go(func() { errs[1] = p.doubt.complete(ctx, p.server, sample.Base) })
@@ -161,11 +161,17 @@ func inDoubt(format string, args ...any) error {
 func isNoBase(err error) bool { return errors.Is(err, ErrNoBase) }
 
 // sentinel asks for the configured entry.
-func (p *prover) sentinel(ctx context.Context) error {
+func (p *prover) sentinel(ctx context.Context, sample *Request) error {
 	o := &p.doubt.options
 	r := &Request{Base: o.Sentinel, Scope: ScopeBase, Filter: anyEntry, Attributes: []string{noAttributes}}
 	if o.Sentinel[0] == '(' {
 		r.Base, r.Scope, r.Filter, r.SizeLimit = o.SentinelBase, ScopeSub, o.Sentinel, 1
+		if r.Base == "" {
+			if sample.BaseFromKey {
+				return nil // there is no base to look below
+			}
+			r.Base = sample.Base
+		}
 	}
 	a, err := p.doubt.next.SearchOn(ctx, p.server, r)
 	switch {
