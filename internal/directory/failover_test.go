@@ -277,6 +277,28 @@ func TestFailedBind(t *testing.T) {
 	until(t, "the new password is used", answeredBy(p, s.URI()))
 }
 
+// TestUselessServer accepts connections and refuses every search on them, as
+// Active Directory does when it wants a bind. That makes no storm.
+func TestUselessServer(t *testing.T) {
+	s := poolSlapd(t, testbed.SlapdOptions{})
+	proxy := startFaultProxy(t, s.Addr())
+	p := openPool(t, Settings{URIs: []string{proxy.uri()}})
+	if err := p.Ready(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	proxy.set(plan{at: atRequest, what: answers, code: 1, times: -1})
+	for range 300 {
+		if got, err := findIn(p, mailRequest("user7@example.com")); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if accepted, _, _ := proxy.counts(); accepted > 100 {
+		t.Errorf("300 searches made %d connections", accepted)
+	}
+	proxy.set(plan{})
+	until(t, "it answers", answeredBy(p, proxy.uri()))
+}
+
 // TestLog: a server that goes and comes makes one line each, however often it
 // is tried.
 func TestLog(t *testing.T) {

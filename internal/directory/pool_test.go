@@ -48,6 +48,9 @@ func openPool(t testing.TB, s Settings) *Pool {
 				}
 			}
 		}
+		if n := len(p.waiters); n != 0 {
+			t.Errorf("%d searches wait and nobody searches", n)
+		}
 		p.mu.Unlock()
 		p.Close()
 	})
