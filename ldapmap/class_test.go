@@ -152,11 +152,29 @@ func TestAddExtension(t *testing.T) {
 		{"a@[IPv6:2001:db8::1]", "a+x@[IPv6:2001:db8::1]"},
 		{"a%b.test", "a+x%b.test"},
 		{"b!a", "b!a+x"},
+		{"<@hop.test,@hop2.test:a@b.test>", "<@hop.test,@hop2.test:a+x@b.test>"},
+		{"<@b.test>", "<+x@b.test>"},
+		{"<>", "<>"},
 		{"", ""},
 		{",", ","},
 		{"(never closed", "(never closed"},
 	} {
 		if got := addExtension(c[0], "+x"); got != c[1] {
+			t.Errorf("%s: %s, want %s", c[0], got, c[1])
+		}
+	}
+}
+
+// An extension that needs quotes takes the whole local part into them.
+func TestAddExtensionInQuotes(t *testing.T) {
+	for _, c := range [][2]string{
+		{"a@b.test", `"a+x y"@b.test`},
+		{"a", `"a+x y"`},
+		{"a%b.test", `"a+x y"@b.test`},
+		{"b.test!a", `"a+x y"@b.test`},
+		{"b.test!c!a", `"c!a+x y"@b.test`},
+	} {
+		if got := addExtension(c[0], "+x y"); got != c[1] {
 			t.Errorf("%s: %s, want %s", c[0], got, c[1])
 		}
 	}

@@ -6,23 +6,40 @@ import "strings"
 // result, which is a list as in a header (RFC 5322 3.4): alice@example.org
 // becomes alice+lists@example.org, "a b"@example.org "a b+lists"@example.org,
 // and bob, which Postfix completes later, bob+lists.
+//
+// Postfix itself makes "+lists" of the null address "<>", which it then takes
+// for an address without a domain; the null address stays what it is here.
 func addExtension(data, extension string) string {
 	var b strings.Builder
 	b.Grow(len(data) + 2*len(extension))
 	for rest := data; rest != ""; {
 		n := addressEnd(rest)
-		if n == 0 { // what stands between addresses
-			n = 1
-			if rest[0] == '(' {
-				n = commentEnd(rest)
-			}
-			b.WriteString(rest[:n])
-		} else {
+		switch {
+		case n > 0:
 			b.WriteString(extend(rest[:n], extension))
+		case rest[0] == '(':
+			n = commentEnd(rest)
+			b.WriteString(rest[:n])
+		default: // what stands between addresses
+			n = 1 + routeEnd(rest)
+			b.WriteString(rest[:n])
 		}
 		rest = rest[n:]
 	}
 	return b.String()
+}
+
+// routeEnd gives the length of the route, "@one,@two:", that follows the angle
+// bracket at the beginning of s; 0 when there is none.
+func routeEnd(s string) int {
+	if !strings.HasPrefix(s, "<@") {
+		return 0
+	}
+	end := strings.IndexAny(s, ":>")
+	if end < 0 || s[end] == '>' {
+		return 0
+	}
+	return end
 }
 
 // addressEnd gives the length of the address at the beginning of s; 0 when
@@ -72,13 +89,29 @@ func extend(address, extension string) string {
 	plain := unquoteAddress(address)
 	at := strings.LastIndexByte(plain, '@')
 	if at < 0 {
-		// Postfix completes names without a domain before it adds the
-		// extension: user%domain is user@domain (allow_percent_hack).
-		if percent := strings.LastIndexByte(plain, '%'); percent > 0 && !strings.Contains(plain, "!") {
-			at = percent
-		} else {
-			at = len(plain)
-		}
+		plain, at = complete(plain, extension)
 	}
 	return quoteAddress(plain[:at]+extension+plain[at:], false)
+}
+
+// complete says where the extension goes into an address that has no domain.
+// Postfix completes such addresses before it adds the extension, and takes
+// domain!user and user%domain for user@domain (swap_bangpath,
+// allow_percent_hack in postconf(5)). That is left to it, except where the
+// extension puts the whole in quotes, within which these are not seen.
+func complete(plain, extension string) (address string, at int) {
+	quotes := !isDotAtom("x" + extension)
+	if host, user, ok := strings.Cut(plain, "!"); ok {
+		if quotes {
+			return user + "@" + host, len(user)
+		}
+		return plain, len(plain)
+	}
+	if percent := strings.LastIndexByte(plain, '%'); percent > 0 {
+		if quotes {
+			return plain[:percent] + "@" + plain[percent+1:], percent
+		}
+		return plain, percent
+	}
+	return plain, len(plain)
 }
