@@ -264,11 +264,14 @@ func keysOf(t *testing.T, walk *ldapmap.Keys, key string) []string {
 }
 
 // waitFor waits for something that Postfix does on its own time.
-func waitFor(t testing.TB, what string, is func() bool) {
+func waitFor(t testing.TB, what string, is func() bool, why ...func() string) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not after 60 s", what)
+			for _, w := range why {
+				what += "\n" + w()
+			}
+			t.Fatalf("not after 60 s: %s", what)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func tablesOfSite() map[string]table {
 		"logins": {"sender_login", "", map[string]string{"owned@example.com": "alice", "@owned.test": "bob", "localowner": "carol"}},
 		"recipients": {"access", "", map[string]string{
 			"refused@example.com": "REJECT no such address", "refused.test": "REJECT no such domain", "spam@": "550 5.7.1 not here",
-			"spam+x@": "DISCARD", "info@example.com": "WARN seen", "test": "DUNNO", "held@example.com": "REDIRECT alice@mail.test",
+			"spam+x@": "550 5.7.2 tagged", "info@example.com": "WARN seen", "test": "DUNNO", "held@example.com": "REDIRECT alice@mail.test",
 		}},
 		"fromwhom": {"access", "", map[string]string{
 			"<>": "DUNNO", "bad@client.example": "REJECT go away", "bad.example": "REJECT bad domain", "worse@": "REJECT worse",
@@ -187,7 +187,7 @@ func send(t *testing.T, p *testbed.PostfixServer, all []transaction) []string {
 	t.Helper()
 	c := dialSMTP(t, p.SMTPAddr())
 	results, ids := make([]string, len(all)), make([]string, len(all))
-	helo := ""
+	helo, queued := "", 0
 	for i, x := range all {
 		if x.helo != helo {
 			helo = x.helo
@@ -209,20 +209,15 @@ func send(t *testing.T, p *testbed.PostfixServer, all []transaction) []string {
 			done := c.say("Subject: x\r\n\r\nx\r\n.")
 			if m := queuedAs.FindStringSubmatch(done); m != nil {
 				ids[i] = m[1]
+				queued++
 			}
 			reply += " DATA " + queuedAs.ReplaceAllString(done, "queued")
 		}
 		c.must("RSET")
 		results[i] = reply
 	}
-	waitFor(t, "all deliveries", func() bool {
-		log := p.Log()
-		for _, id := range ids {
-			if id != "" && !strings.Contains(log, id+": removed") && !strings.Contains(log, id+": discard:") {
-				return false
-			}
-		}
-		return true
+	waitFor(t, "all deliveries", func() bool { return strings.Count(p.Log(), ": removed\n") == queued }, func() string {
+		return strings.Join(undelivered(p.Log(), ids), "\n")
 	})
 	log := p.Log()
 	for _, line := range strings.Split(log, "\n") {
@@ -237,6 +232,22 @@ func send(t *testing.T, p *testbed.PostfixServer, all []transaction) []string {
 		}
 	}
 	return results
+}
+
+// undelivered gives what the log has of messages that are still there.
+func undelivered(log string, ids []string) (lines []string) {
+	for _, id := range ids {
+		if id == "" || strings.Contains(log, id+": removed") {
+			continue
+		}
+		lines = append(lines, id)
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, id) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
 }
 
 var (
@@ -275,6 +286,10 @@ func TestPostfix(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t, tablesOfSite(), "# gatepost: mydestination = local.test\n# gatepost: myorigin = origin.test\n# gatepost: inet_interfaces = 127.0.0.1\n"+c.lines)
 			all := s.transactions(c.extensions)
+			if testing.Short() {
+				i := 0
+				all = slices.DeleteFunc(all, func(transaction) bool { i++; return i%4 != 0 })
+			}
 			var want []string
 			for _, way := range []string{byLDAP, bySocketmap, byUnionmap} {
 				main := s.settings(way)
@@ -315,7 +330,7 @@ func judge(t *testing.T, results []string) {
 		}
 	}
 	t.Log(fmt.Sprint(counts))
-	if counts["2"] < 100 || counts["5"] < 100 || counts["4"] > 20 {
+	if least := len(results) / 8; counts["2"] < least || counts["5"] < least || counts["4"] > 0 {
 		t.Errorf("accepted, refused, deferred: %v", counts)
 	}
 }
