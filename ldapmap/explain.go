@@ -111,3 +111,24 @@ func (x *explainer) Lookup(ctx context.Context, key string) (data string, found 
 	x.into.Tried = append(x.into.Tried, tried)
 	return data, found, err
 }
+
+// Candidates lists the keys that a key stands for, as Postfix would ask an
+// ldap: table for them while it finds none.
+func (m *Map) Candidates(key string) (keys []string) {
+	_, _, _ = m.keys.Lookup(context.Background(), lookupFunc(func(_ context.Context, key string) (string, bool, error) {
+		keys = append(keys, key)
+		return "", false, nil
+	}), key)
+	return keys
+}
+
+// LookupIn looks a key up in another table in the place of ours, by the keys
+// and with the results of the same class.
+func (m *Map) LookupIn(ctx context.Context, table Lookuper, key string) (data string, found bool, err error) {
+	return m.keys.Lookup(ctx, table, key)
+}
+
+type lookupFunc func(ctx context.Context, key string) (string, bool, error)
+
+// Lookup implements Lookuper.
+func (f lookupFunc) Lookup(ctx context.Context, key string) (string, bool, error) { return f(ctx, key) }
