@@ -131,7 +131,7 @@ func (d *Doubt) believe(ctx context.Context, g *group, r *Request, a *Answer, be
 	probe := probeRequest(r)
 	prover := d.prover(g, a.Server)
 	for range maxAsked {
-		since, err := prover.join(ctx, probe, r.known)
+		since, err := prover.join(ctx, probe, r.known || g.has(&probe))
 		if err == nil && since.After(begun) {
 			begun = time.Now()
 			again, err := d.next.SearchOn(ctx, a.Server, r)

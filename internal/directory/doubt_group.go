@@ -24,6 +24,7 @@ type group struct {
 
 // recent is a search that found something: the entry dn, by request.
 type recent struct {
+	name    string // DN as the server wrote it
 	dn      string // folded
 	request Request
 	gone    time.Time // since when it is not found any more; zero: it is
@@ -73,7 +74,15 @@ func (g *group) remember(r *Request, a *Answer) {
 	if full && time.Since(g.changed) < time.Second {
 		return
 	}
-	g.keep(&recent{dn: foldDN(a.Entries[0].DN), request: probeRequest(r)})
+	dn := strings.Clone(a.Entries[0].DN)
+	g.keep(&recent{name: dn, dn: foldDN(dn), request: probeRequest(r)})
+}
+
+// has tells whether r is one of the recents.
+func (g *group) has(r *Request) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.recents, func(one *recent) bool { return sameSearch(&one.request, r) })
 }
 
 // keep is called with the lock held.

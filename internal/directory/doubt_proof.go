@@ -240,7 +240,7 @@ func (p *prover) vouch(ctx context.Context, sample *Request, all bool) error {
 // the group's filter on it; otherwise it has been changed, as is its right.
 func (p *prover) isGone(ctx context.Context, one *recent) (bool, error) {
 	a, err := p.doubt.next.SearchOn(ctx, p.server, &Request{
-		Base: one.dn, Scope: ScopeBase, Filter: evaluable(p.group.names), Attributes: []string{noAttributes},
+		Base: one.name, Scope: ScopeBase, Filter: evaluable(p.group.names), Attributes: []string{noAttributes},
 	})
 	switch {
 	case isNoBase(err):
@@ -248,7 +248,7 @@ func (p *prover) isGone(ctx context.Context, one *recent) (bool, error) {
 	case err != nil:
 		return false, err
 	case len(a.Entries) == 0:
-		return false, inDoubt("%s is there, but may not be searched by %v any more", one.dn, p.group.names)
+		return false, inDoubt("%s is there, but may not be searched by %v any more", one.name, p.group.names)
 	}
 	return false, nil
 }

@@ -93,7 +93,7 @@ func (p *prover) found(entries []*Entry, filter string, until time.Time) {
 	p.group.mu.Lock()
 	defer p.group.mu.Unlock()
 	for _, e := range entries[:min(len(entries), surveyFound)] {
-		p.group.keep(&recent{dn: foldDN(e.DN), until: until, request: Request{
+		p.group.keep(&recent{name: e.DN, dn: foldDN(e.DN), until: until, request: Request{
 			Base: e.DN, Scope: ScopeBase, Filter: filter, Attributes: []string{noAttributes}, Table: p.group.table,
 		}})
 	}
