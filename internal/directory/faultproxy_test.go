@@ -153,12 +153,6 @@ func (p *faultProxy) strikes(at point) (plan, bool) {
 	return p.plan, true
 }
 
-func (p *faultProxy) hits() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.hit
-}
-
 // hold waits for the plan's end when all is frozen; false then, as the
 // connection is of no use any more.
 func (r *relay) hold(always bool) bool {
