@@ -54,6 +54,9 @@ func Start(t testing.TB, dir, program string, args ...string) *Process {
 // Pid is the process's id, and that of its session (setsid(2)).
 func (d *Process) Pid() int { return d.cmd.Process.Pid }
 
+// Signal sends the process a signal.
+func (d *Process) Signal(s os.Signal) error { return d.cmd.Process.Signal(s) }
+
 // Stop asks the daemon to end and waits for it.
 func (d *Process) Stop() {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
