@@ -9,6 +9,9 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
+
+	"gatepost/internal/directory"
 )
 
 // constant answers without thinking.
@@ -32,16 +35,50 @@ func BenchmarkServer(b *testing.B) {
 		go thoughtless(l)
 		drive(b, l.Addr().String())
 	})
-	b.Run("ldapmap", func(b *testing.B) {
-		l := listen(b)
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		srv := NewServer(testSettings(discard(), map[string]Lookuper{"users": constant("alice@mail.example.org")}))
-		go func() { done <- srv.Serve(ctx, l) }()
-		drive(b, l.Addr().String())
-		cancel()
-		<-done
+	run := func(name string, m func(*Metrics) *Map) {
+		b.Run(name, func(b *testing.B) {
+			l := listen(b)
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			settings := testSettings(discard(), nil)
+			settings.Maps["users"] = m(settings.Metrics)
+			srv := NewServer(settings)
+			go func() { done <- srv.Serve(ctx, l) }()
+			drive(b, l.Addr().String())
+			cancel()
+			<-done
+		})
+	}
+	run("no table", func(m *Metrics) *Map {
+		return NewMap("users", NewKeys(Exact, DefaultPostfix()), constant("alice@mail.example.org"), time.Second, m)
 	})
+	table := func(filter string) *Table {
+		found := &directory.Answer{Entries: []*directory.Entry{entry("cn=a", "maildrop", "alice@mail.example.org")}}
+		cache := directory.NewCache(&filterDirectory{filter, found}, directory.DefaultCacheOptions())
+		return NewTable(parse(b, "search_base = dc=example,dc=com", "query_filter = (mail=%s)"), cache)
+	}
+	run("first key found", func(m *Metrics) *Map {
+		return NewMap("users", NewKeys(VirtualAlias, site(nil)), table("(mail=alice@example.org)"), time.Second, m)
+	})
+	run("second key found", func(m *Metrics) *Map {
+		return NewMap("users", NewKeys(VirtualAlias, site(nil)), table("(mail=@example.org)"), time.Second, m)
+	})
+	run("nothing found", func(m *Metrics) *Map {
+		return NewMap("users", NewKeys(VirtualAlias, site(nil)), table("(mail=other)"), time.Second, m)
+	})
+}
+
+// filterDirectory finds its answer by one filter.
+type filterDirectory struct {
+	filter string
+	answer *directory.Answer
+}
+
+func (d *filterDirectory) Search(_ context.Context, r *directory.Request) (*directory.Answer, error) {
+	if r.Filter == d.filter {
+		return d.answer, nil
+	}
+	return &directory.Answer{}, nil
 }
 
 func drive(b *testing.B, path string) {

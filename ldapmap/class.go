@@ -59,7 +59,7 @@ type Keys struct {
 // NewKeys makes the Keys of a class.
 func NewKeys(class Class, p Postfix) *Keys {
 	k := &Keys{class: class, postfix: p, local: p.localDomains()}
-	within := func(name string) parentStyle {
+	styleOf := func(name string) parentStyle {
 		if slices.Contains(p.ParentDomainMatchesSubdomains, name) {
 			return plainParents
 		}
@@ -71,11 +71,11 @@ func NewKeys(class Class, p Postfix) *Keys {
 	case Canonical:
 		k.propagate = slices.Contains(p.PropagateUnmatchedExtensions, "canonical")
 	case Access:
-		k.parents = within("smtpd_access_maps")
+		k.parents = styleOf("smtpd_access_maps")
 	case Transport:
-		k.parents = within("transport_maps")
+		k.parents = styleOf("transport_maps")
 	case Domain:
-		k.parents = within("relay_domains")
+		k.parents = styleOf("relay_domains")
 		if p.List != "" && p.List != "relay_domains" {
 			k.parents = noParents
 		}

@@ -37,7 +37,7 @@ type source struct {
 
 // plan reads all tables and reports all that is wrong with them.
 func (c *Config) plan(file *daemon.Config) (plan *Plan, warnings, problems daemon.Problems) {
-	plan = &Plan{cache: cachePlan{c.CacheOptions()}}
+	plan = &Plan{cache: cachePlan{c.CacheOptions(), c.Cache.Coherence}}
 	sources, problems := c.sources(file)
 	for _, s := range sources {
 		if what := wrongName(s.name); what != "" {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"gatepost/internal/directory"
@@ -14,8 +16,12 @@ import (
 // servers in use, if they connect in no more than so many ways.
 const maxLDAPConnections = 4
 
-// cachePlan is what all caches together may use.
-type cachePlan struct{ directory.CacheOptions }
+// cachePlan is what all caches together may use, and whether they hear of
+// changes.
+type cachePlan struct {
+	directory.CacheOptions
+	coherence bool
+}
 
 // Live are tables that are open: they look up.
 type Live struct {
@@ -36,6 +42,11 @@ func (p *Plan) Open(previous *Live, metrics *Metrics, log *slog.Logger) *Live {
 			live.groups[id] = previous.groups[id]
 		} else {
 			live.groups[id] = open(k, cache, len(origins), log)
+			if p.cache.coherence {
+				for _, base := range k.bases() {
+					live.groups[id].Follow(base)
+				}
+			}
 		}
 		for _, t := range k.tables {
 			table := NewTable(t.TableConfig, live.groups[id])
@@ -82,6 +93,31 @@ func open(k *origin, cache directory.CacheOptions, of int, log *slog.Logger) *di
 	doubt := directory.DefaultDoubtOptions()
 	doubt.Sentinel = k.sentinel
 	return directory.New(directory.NewPool(s, log), cache, doubt, log)
+}
+
+// bases are the entries below which the tables search, without those that are
+// below another. A base that is made from the key counts from its last
+// substitution on.
+func (o *origin) bases() (top []string) {
+	for _, t := range o.tables {
+		base := t.templates.Base.String()
+		if i := strings.LastIndexByte(base, '%'); i >= 0 {
+			_, base, _ = strings.Cut(base[i:], ",")
+		}
+		base = strings.TrimSpace(base)
+		if base == "" || slices.ContainsFunc(top, func(other string) bool { return within(base, other) }) {
+			continue
+		}
+		top = append(slices.DeleteFunc(top, func(other string) bool { return within(other, base) }), base)
+	}
+	return top
+}
+
+// within says whether an entry is another or below it, as far as their names
+// are written alike; if not, both are followed, which does no harm.
+func within(dn, other string) bool {
+	rest := len(dn) - len(other)
+	return rest == 0 && strings.EqualFold(dn, other) || rest > 0 && strings.EqualFold(dn[rest-1:], ","+other)
 }
 
 // Ready says that every directory can be asked.
