@@ -67,7 +67,7 @@ func (m *Map) Explain(ctx context.Context, key string, noCache bool) *Explanatio
 	defer cancel()
 	e := &Explanation{Table: m.name, Class: m.keys.class, Key: key, Tried: []TriedKey{}}
 	began := time.Now()
-	r := answer(m.keys.Lookup(ctx, &explainer{m.table, noCache, e}, key))
+	r := answer(m.lookup(ctx, &explainer{m.table, noCache, e}, key))
 	e.Took, e.Reply = milliseconds(time.Since(began)), Reply{r.status, r.data}
 	switch {
 	case r.why != nil:

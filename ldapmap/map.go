@@ -14,6 +14,7 @@ type Map struct {
 	keys     *Keys
 	deadline time.Duration
 	counts   *mapCounts
+	known    []*Map // tables of the recipients that there are; see outage.go
 }
 
 // NewMap makes a Map of a table. A look-up takes no longer than the deadline.
@@ -23,5 +24,5 @@ func NewMap(name string, keys *Keys, table Lookuper, deadline time.Duration, met
 
 // Lookup answers a key as Postfix sends it.
 func (m *Map) Lookup(ctx context.Context, key string) (data string, found bool, err error) {
-	return m.keys.Lookup(ctx, m.table, key)
+	return m.lookup(ctx, m.table, key)
 }

@@ -55,6 +55,7 @@ func (p *Plan) Open(previous *Live, metrics *Metrics, log *slog.Logger) *Live {
 			live.Maps[t.Name].group = id
 		}
 	}
+	live.introduce()
 	return live
 }
 

@@ -60,6 +60,7 @@ func (w *walk) ask(ctx context.Context, s *step) (*directory.Answer, error) {
 		Table:       w.table.Name,
 		Authorises:  w.table.Authorises,
 		BaseFromKey: s.fromKey,
+		StaleNo:     takesStaleNo(ctx),
 	}
 	if len(r.Attributes) == 0 {
 		r.Attributes = noAttributes

@@ -16,16 +16,12 @@ type CacheOptions struct {
 	PositiveTTL time.Duration
 	NegativeTTL time.Duration
 	// MaxStale: while no server can tell, an answer younger than this is
-	// given. Only answers that found something: an empty one past its time is
-	// no proof of absence any more.
+	// given. An empty one past its time is no proof of absence any more, and is
+	// given only to a Request with StaleNo.
 	MaxStale time.Duration
 	// MaxStaleAuthorisation: how long past its TTL an answer may be given to
 	// a Request that Authorises; five minutes at most.
 	MaxStaleAuthorisation time.Duration
-	// StaleNo also gives empty answers younger than MaxStale while no server
-	// can tell. An address that was made after its last look-up then bounces
-	// during an outage, which is why it is off.
-	StaleNo bool
 	// Patience: how long a look-up that has a stale answer waits for the
 	// server before it takes that.
 	Patience time.Duration
@@ -177,7 +173,7 @@ func (c *Cache) ask(ctx context.Context, hash, epoch uint64, r *Request) (*Answe
 		takeUUID(a, hide)
 	}
 	i := newItem(hash, r, a)
-	i.request.NoCache, i.request.Authorises = false, false
+	i.request.NoCache, i.request.Authorises, i.request.StaleNo = false, false, false
 	i.asked, i.given = asked, c.now()
 	ttl := c.options.PositiveTTL
 	if i.negative() {
@@ -215,9 +211,8 @@ func (c *Cache) mayBeStale(i *item, r *Request, now int64) bool {
 	switch {
 	case i == nil || now-i.given >= int64(c.options.MaxStale):
 		return false
-	case r.Authorises:
-		return !i.negative() && now-i.expires < int64(c.options.MaxStaleAuthorisation)
-	default:
-		return !i.negative() || c.options.StaleNo
+	case i.negative() && !r.StaleNo:
+		return false
 	}
+	return !r.Authorises || now-i.expires < int64(c.options.MaxStaleAuthorisation)
 }

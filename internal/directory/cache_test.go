@@ -23,6 +23,9 @@ func TestCacheLives(t *testing.T) {
 	relay.Authorises = true
 	asked := byMail("alice@example.com")
 	asked.NoCache = true
+	oldNo, oldRight := byMail("ghost@example.com"), byMail("ghost@example.com")
+	oldNo.StaleNo = true
+	oldRight.StaleNo, oldRight.Authorises = true, true
 	down := func(err error) func(*fakeDirectory) { return func(f *fakeDirectory) { f.err = err } }
 	up := down(nil)
 	gone := func(f *fakeDirectory) { clear(f.found) }
@@ -48,6 +51,12 @@ func TestCacheLives(t *testing.T) {
 			{nil, 0, ghost, "nothing"},
 			{down(ErrUnavailable), 31 * time.Second, ghost, "error"},
 		},
+		"an old empty answer is for who does not take it for proof": {
+			{nil, 0, ghost, "nothing"},
+			{down(ErrUnavailable), 31 * time.Second, oldNo, "nothing cached stale"},
+			{nil, 0, ghost, "error"},
+			{nil, 13 * time.Hour, oldNo, "error"},
+		},
 		"what authorises is stale for five minutes": {
 			{nil, 0, relay, "alice"},
 			{down(ErrUnavailable), 9*time.Minute + 29*time.Second, relay, "alice cached stale"},
@@ -63,6 +72,11 @@ func TestCacheLives(t *testing.T) {
 			{nil, 0, alice, "alice"},
 			{down(&ResultError{Code: 4}),
 				6 * time.Minute, alice, "error"},
+		},
+		"an old empty answer authorises for five minutes too": {
+			{nil, 0, ghost, "nothing"},
+			{down(ErrUnavailable), 4 * time.Minute, oldRight, "nothing cached stale"},
+			{nil, 2 * time.Minute, oldRight, "error"},
 		},
 		"errors are not kept": {
 			{down(ErrUnavailable), 0, alice, "error"},

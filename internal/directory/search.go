@@ -38,6 +38,10 @@ type Request struct {
 	// Authorises says that the answer grants something (relay, sender, list):
 	// it may be stale for MaxStaleAuthorisation at most.
 	Authorises bool
+	// StaleNo says that an empty answer past its time will do while no server
+	// can tell, because the caller does not take it for proof of absence. It
+	// is no part of the identity.
+	StaleNo bool
 	// NoCache asks the server, whatever is known; for look-ups by hand.
 	NoCache bool
 	// BaseFromKey says that Base was made from the key of the look-up, so
