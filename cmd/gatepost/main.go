@@ -44,7 +44,7 @@ func newRoot() *cobra.Command {
 	root.Version = daemon.Version(version)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDeliver(), newLookup())
+	root.AddCommand(newDeliver(), newLookup(), newLdapmap())
 	root.AddCommand(storeCommands()...)
 	return root
 }
