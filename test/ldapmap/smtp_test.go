@@ -12,6 +12,7 @@ import (
 // are written.
 type smtpClient struct {
 	t    testing.TB
+	conn net.Conn
 	text *textproto.Conn
 }
 
@@ -25,24 +26,33 @@ func dialSMTP(t testing.TB, addr string) *smtpClient {
 	if err := conn.SetDeadline(time.Now().Add(3 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	c := &smtpClient{t: t, text: textproto.NewConn(conn)}
+	c := &smtpClient{t: t, conn: conn, text: textproto.NewConn(conn)}
 	if _, _, err := c.text.ReadResponse(220); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// say sends a command and gives the reply.
-func (c *smtpClient) say(format string, args ...any) string {
-	c.t.Helper()
+// try sends a command and gives the reply.
+func (c *smtpClient) try(format string, args ...any) (string, error) {
+	if err := c.conn.SetDeadline(time.Now().Add(3 * time.Minute)); err != nil {
+		return "", err
+	}
 	if err := c.text.PrintfLine(format, args...); err != nil {
-		c.t.Fatal(err)
+		return "", err
 	}
 	code, message, err := c.text.ReadResponse(0)
+	return fmt.Sprintf("%d %s", code, message), err
+}
+
+// say is try with a test that ends when there is no reply.
+func (c *smtpClient) say(format string, args ...any) string {
+	c.t.Helper()
+	reply, err := c.try(format, args...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return fmt.Sprintf("%d %s", code, message)
+	return reply
 }
 
 // must sends a command that has to be accepted.
