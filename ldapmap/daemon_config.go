@@ -22,6 +22,9 @@ type Config struct {
 	// Tables: a directory in which each NAME.cf, an ldap_table(5) file, is
 	// table NAME. Default: none.
 	Tables string `toml:"tables"`
+	// Directory: the directory.toml of tables with a preset. Default: the one
+	// beside ldapmap.toml.
+	Directory string `toml:"directory"`
 	// MaxConnections at the same time. Default: 2000.
 	MaxConnections int `toml:"max_connections"`
 	// Allow lists the networks that may connect over inet. Default: the
@@ -48,7 +51,11 @@ type Config struct {
 type MapConfig struct {
 	// File: an ldap_table(5) file. Default: NAME.cf in the directory of tables.
 	File string `toml:"file"`
-	// Class of the map: see Class. Default: what the file's comment says, else exact.
+	// Preset in place of a file: virtual_alias, relay_recipient, mailbox,
+	// sender_login or domain, answered from what directory.toml describes.
+	Preset string `toml:"preset"`
+	// Class of the map: see Class. Default: what the file's comment says, or
+	// the preset; else exact.
 	Class string `toml:"class"`
 	// List that a table of class domain is for: relay_domains, mydestination,
 	// virtual_alias_domains or virtual_mailbox_domains. Default: the table's

@@ -22,7 +22,7 @@ func LoadTable(config, path string) (plan *Plan, name string, warnings, problems
 	c.path = config
 	name = strings.TrimSuffix(filepath.Base(path), ".cf")
 	one := c.Table[name]
-	if one.File == "" && c.Tables != filepath.Dir(path) || one.File != "" && one.File != path {
+	if one.Preset != "" || one.File == "" && c.Tables != filepath.Dir(path) || one.File != "" && one.File != path {
 		one = MapConfig{} // that of another file
 	}
 	one.File = path
@@ -44,7 +44,7 @@ func (p *Plan) Names() (names []string) {
 func (p *Plan) Only(name string) (one *Plan, ok bool) {
 	for _, t := range p.tables {
 		if t.Name == name {
-			return &Plan{tables: []plannedTable{t}, cache: p.cache}, true
+			return &Plan{tables: []plannedTable{t}, cache: p.cache, shared: p.shared}, true
 		}
 	}
 	return nil, false

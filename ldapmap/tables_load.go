@@ -1,6 +1,7 @@
 package ldapmap
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/internal/daemon"
+	"gatepost/internal/directory"
 )
 
 // Plan is a set of tables that have been read and found good, and are not open
@@ -17,6 +19,7 @@ import (
 type Plan struct {
 	tables []plannedTable
 	cache  cachePlan
+	shared *directory.Config // directory.toml, where a table has a preset
 }
 
 // plannedTable is one table with all that is decided about it.
@@ -26,6 +29,7 @@ type plannedTable struct {
 	deadline   time.Duration
 	authorises bool
 	sentinel   string
+	preset     Class // in place of a file
 }
 
 // source is where a table is described.
@@ -44,9 +48,9 @@ func (c *Config) plan(file *daemon.Config) (plan *Plan, warnings, problems daemo
 			problems = append(problems, daemon.Problem{File: s.file, What: what})
 			continue
 		}
-		table, more, wrong := ReadTable(s.file)
+		table, more, wrong := c.read(plan, s)
 		warnings, problems = append(warnings, more...), append(problems, wrong...)
-		if len(wrong) > 0 {
+		if table == nil {
 			continue
 		}
 		table.Name = s.name
@@ -56,6 +60,27 @@ func (c *Config) plan(file *daemon.Config) (plan *Plan, warnings, problems daemo
 		plan.tables = append(plan.tables, planned)
 	}
 	return plan, warnings, problems
+}
+
+// read reads the file of a table or, for a preset, directory.toml once.
+func (c *Config) read(plan *Plan, s source) (*TableConfig, daemon.Problems, daemon.Problems) {
+	if s.config.Preset == "" {
+		return ReadTable(s.file)
+	}
+	var problems daemon.Problems
+	if plan.shared == nil {
+		shared, wrong := directory.LoadConfig(s.file)
+		plan.shared, problems = &shared, wrong
+	}
+	return &TableConfig{File: s.file, timeout: time.Duration(plan.shared.Timeout)}, nil, problems
+}
+
+// directoryFile is where presets find the directory.
+func (c *Config) directoryFile() string {
+	if c.Directory != "" {
+		return c.Directory
+	}
+	return filepath.Join(filepath.Dir(c.path), "directory.toml")
 }
 
 // sources finds the tables: those of the directory, and those of ldapmap.toml,
@@ -75,7 +100,17 @@ func (c *Config) sources(file *daemon.Config) (list []source, problems daemon.Pr
 	}
 	for name, m := range c.Table {
 		s := source{name: name, file: m.File, config: m, key: "table." + name}
-		if s.file == "" {
+		if m.Preset != "" {
+			switch {
+			case !slices.Contains(presets(), m.Preset):
+				file.Problem(s.key+".preset", "%q is not known; want one of: %s", m.Preset, strings.Join(presets(), ", "))
+				continue
+			case m.File != "":
+				file.Problem(s.key+".preset", "a table has a file or a preset; choose one")
+				continue
+			}
+			s.file = c.directoryFile()
+		} else if s.file == "" {
 			if s.file = all[name].file; s.file == "" {
 				file.Problem(s.key, "it has no file, and there is no %s.cf in the directory of tables; want for example file = \"/etc/postfix/%s.cf\"", name, name)
 				continue
@@ -116,7 +151,7 @@ type loader struct {
 }
 
 func (l *loader) load() plannedTable {
-	t := plannedTable{TableConfig: l.table}
+	t := plannedTable{TableConfig: l.table, preset: Class(l.source.config.Preset)}
 	values := map[string]Setting{}
 	for key, s := range l.table.Comments {
 		switch {
@@ -154,7 +189,7 @@ func (l *loader) over(values map[string]Setting) {
 		}
 		values[key] = Setting{Value: value} // line 0: of ldapmap.toml
 	}
-	set("class", m.Class)
+	set("class", cmp.Or(m.Class, m.Preset))
 	set("list", m.List)
 	set("sentinel", m.Sentinel)
 	if m.Authorises != nil {

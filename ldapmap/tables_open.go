@@ -55,8 +55,33 @@ func (p *Plan) Open(previous *Live, metrics *Metrics, log *slog.Logger) *Live {
 			live.Maps[t.Name].group = id
 		}
 	}
+	p.openPresets(live, previous, metrics, log)
 	live.introduce()
 	return live
+}
+
+// openPresets opens the tables that need directory.toml, which says itself how
+// to connect and how long answers live.
+func (p *Plan) openPresets(live, previous *Live, metrics *Metrics, log *slog.Logger) {
+	if !slices.ContainsFunc(p.tables, func(t plannedTable) bool { return t.preset != "" }) {
+		return
+	}
+	id := fmt.Sprintf("directory.toml %+v", *p.shared)
+	var d *directory.Directory
+	if previous != nil {
+		d = previous.groups[id]
+	}
+	if d == nil {
+		d = p.shared.Open(log)
+	}
+	live.groups[id] = d
+	nouns := directory.NewNouns(d, p.shared.Kind(), p.shared.Bases())
+	for _, t := range p.tables {
+		if t.preset != "" {
+			live.Maps[t.Name] = NewMap(t.Name, t.keys, newPresetTable(t.preset, nouns, t.authorises), t.deadline, metrics)
+			live.Maps[t.Name].group = id
+		}
+	}
 }
 
 // origin is a way to connect, and the tables that connect so.
@@ -71,6 +96,9 @@ type origin struct {
 func (p *Plan) origins() map[string]*origin {
 	origins := map[string]*origin{}
 	for _, t := range p.tables {
+		if t.preset != "" {
+			continue
+		}
 		same := *t.TableConfig
 		same.timeout = 0
 		k := origins[same.PoolKey()]
