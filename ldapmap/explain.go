@@ -11,7 +11,7 @@ type Explanation struct {
 	Table string       `json:"table"`
 	Class Class        `json:"class"`
 	Key   string       `json:"key"`
-	Tried []TriedKey   `json:"tried"` // in their order; the last one decided
+	Tried []TriedKey   `json:"tried"` // in their order
 	Reply Reply        `json:"reply"`
 	Why   string       `json:"why,omitempty"` // what kept it from telling, or from trying a key
 	Took  Milliseconds `json:"ms"`
@@ -25,7 +25,10 @@ type Reply struct {
 
 // TriedKey is one key that a look-up asked the table for.
 type TriedKey struct {
-	Key      string           `json:"key"`
+	Key string `json:"key"`
+	// Again: the walk was done once more because the directory cannot tell,
+	// with an old "no" for a key taken, and only its outcome judged.
+	Again    bool             `json:"again,omitempty"`
 	Found    bool             `json:"found"`
 	Result   string           `json:"result,omitempty"`  // as it is in the table; the class may add an extension
 	Skipped  string           `json:"skipped,omitempty"` // why there was nothing to search for
@@ -93,7 +96,7 @@ func (x *explainer) Lookup(ctx context.Context, key string) (data string, found 
 	trace := &Trace{NoCache: x.noCache}
 	began := time.Now()
 	data, found, err = x.table.Lookup(WithTrace(ctx, trace), key)
-	tried := TriedKey{Key: key, Found: found, Result: data, Took: milliseconds(time.Since(began)), More: trace.More()}
+	tried := TriedKey{Key: key, Again: takesStaleNo(ctx), Found: found, Result: data, Took: milliseconds(time.Since(began)), More: trace.More()}
 	if err != nil {
 		tried.Why = err.Error()
 	}

@@ -53,6 +53,15 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// While the directory cannot tell the walk is done once more, and shown so.
+func TestExplainAgain(t *testing.T) {
+	m := NewMap("users", NewKeys(RelayRecipient, site(nil)), users(), time.Minute, NewMetrics(prometheus.NewRegistry()))
+	e := m.Explain(t.Context(), "broken", false)
+	if !reflect.DeepEqual(explained(e), []string{"broken error", "broken error"}) || e.Tried[0].Again || !e.Tried[1].Again || e.Reply.Status != "TEMP" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestExplainSearches(t *testing.T) {
 	f, _ := crowd(12)
 	f.entries["(mail=both)"] = []*directory.Entry{entry("cn=both", "member", "cn=1"), entry("cn=other", "mail", "x")}

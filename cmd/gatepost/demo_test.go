@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatepost/cmd/gatepost/samples"
 )
 
 // binaries builds the programs as make build does, into one directory.
@@ -49,7 +51,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestDemo(t *testing.T) {
-	bin := binaries(t, "gatepost/cmd/gatepost", "gatepost/cmd/gatepost-lmtpd")
+	bin := binaries(t, "gatepost/cmd/gatepost", "gatepost/cmd/gatepost-lmtpd", "gatepost/cmd/gatepost-ldapmap")
 	tmp := t.TempDir()
 	demo := func(args ...string) *exec.Cmd {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -75,6 +77,7 @@ func TestDemo(t *testing.T) {
 			t.Fatalf("%v\n%s%s", err, out, complaint.String())
 		}
 		text := regexp.MustCompile(`inet:127\.0\.0\.1:\d+`).ReplaceAllString(string(out), "inet:127.0.0.1:PORT")
+		text = regexp.MustCompile(`ldap://127\.0\.0\.1:\d+`).ReplaceAllString(text, "ldap://127.0.0.1:PORT")
 		text = regexp.MustCompile(regexp.QuoteMeta(tmp)+`/gatepost-demo-\d+`).ReplaceAllString(text, "DIR")
 		golden(t, "demo.golden", text)
 		nothingLeft(t)
@@ -92,11 +95,13 @@ func TestDemo(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			server, config := serving(t, stdout)
+			server, config, control := serving(t, stdout)
 			// It serves: the very commands that it names work.
 			file := writeFile(t, "message.eml", "Subject: one more\n\nbody\n")
 			gatepost(t, "deliver", "--lmtp", server, "--to", "alice@example.com", file).expect(t, 0, "accepted", "")
 			gatepost(t, "store", "ls", "alice", "--config", config).expect(t, 0, "one more", "")
+			gatepost(t, "lookup", "--control", control, "aliases", "team@example.com").expect(t, 0, "OK alice@example.com,bob@example.com", "")
+			gatepost(t, "lookup", "--control", control, "recipients", "dave@example.com").expect(t, 1, "NOTFOUND", "")
 			gatepost(t, "store", "verify", "--config", config).expect(t, 0, "No problems.", "")
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
@@ -109,21 +114,24 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// serving reads the demonstration's output up to its end and gives the server
-// and the configuration file that it names.
-func serving(t *testing.T, out io.Reader) (server, config string) {
+// serving reads the demonstration's output up to its end and gives the server,
+// the configuration file and the control socket that it names.
+func serving(t *testing.T, out io.Reader) (server, config, control string) {
 	t.Helper()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		if _, rest, ok := strings.Cut(line, " deliver --lmtp "); ok {
 			server, _, _ = strings.Cut(rest, " ")
 		}
+		if _, rest, ok := strings.Cut(line, " lookup --control "); ok {
+			control, _, _ = strings.Cut(rest, " ")
+		}
 		if _, rest, ok := strings.Cut(line, " store ls alice --config "); ok {
-			return server, rest
+			return server, rest, control
 		}
 	}
 	t.Fatal("the demonstration ended before it served")
-	return "", ""
+	return "", "", ""
 }
 
 func TestDemoWithoutDaemon(t *testing.T) {
@@ -166,6 +174,24 @@ func TestDMZ(t *testing.T) {
 	for module := range strings.FieldsSeq(string(info)) {
 		if slices.Contains([]string{"modernc.org/sqlite", "github.com/go-sql-driver/mysql"}, module) {
 			t.Errorf("%s is linked", module)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	e := &samples.Entry{DN: "uid=a", Attributes: []samples.Attribute{{Name: "mail", Values: []string{"a@x", "(b)*@x"}}, {Name: "uid", Values: []string{"a"}}}}
+	for filter, want := range map[string]bool{
+		"(mail=A@X)": true, "(MAIL=a@x)": true, "(mail=b)": false, `(mail=\28b\29\2a@x)`: true, "(mail=*)": true, "(sn=*)": false,
+		"(&(uid=a)(mail=a@x))": true, "(&(uid=a)(mail=c))": false, "(|(uid=b)(mail=a@x))": true, "(|(uid=b)(mail=c))": false,
+		"(!(uid=b))": true, "(!(uid=a))": false, "(&)": true, "(|)": false, "(&(|(uid=*)(!(uid=*)))(!(&(sn=*))))": true,
+	} {
+		if got, err := matches(e, filter); err != nil || got != want {
+			t.Errorf("%s: %v, %v", filter, got, err)
+		}
+	}
+	for _, filter := range []string{"", "(", "()", "(uid)", "uid=a", "(uid=a", "(uid=a))", "(&(uid=a)", "(uid>=a)", "(uid=a*)", "(!)", "(uid:dn:=a)"} {
+		if _, err := matches(e, filter); err == nil {
+			t.Errorf("%q is taken", filter)
 		}
 	}
 }

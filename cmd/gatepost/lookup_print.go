@@ -16,7 +16,11 @@ func printExplanation(w io.Writer, e *ldapmap.Explanation) error {
 	line("table %s, class %s, key %s", e.Table, e.Class, e.Key)
 	for _, t := range e.Tried {
 		line("")
-		line("%s: %s", t.Key, triedWhat(&t))
+		again := ""
+		if t.Again {
+			again = ", once more, with an old \"no\" taken"
+		}
+		line("%s%s: %s", t.Key, again, triedWhat(&t))
 		for _, s := range t.Searches {
 			printSearch(line, &s)
 		}

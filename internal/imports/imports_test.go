@@ -41,7 +41,9 @@ func TestCheckFails(t *testing.T) {
 		{"healthy", false, graph{
 			"gatepost/cmd/gatepost-lmtpd":   {"gatepost/lmtpd", "os"},
 			"gatepost/cmd/gatepost-policyd": {"gatepost/policyd"},
-			"gatepost/cmd/gatepost":         {"gatepost/schema", "gatepost/lmtpd"},
+			"gatepost/cmd/gatepost":         {"gatepost/schema", "gatepost/lmtpd", "gatepost/ldapmap", demoLDAP},
+			demoLDAP:                        {"testing"},
+			"gatepost/ldapmap":              {"gatepost/internal/directory"},
 			"gatepost/lmtpd":                {"gatepost/internal/dbmail", "gatepost/internal/daemon"},
 			"gatepost/lmtpd/quota":          {"gatepost/internal/dbmail"},
 			"gatepost/internal/dbmail":      sql,
@@ -83,6 +85,10 @@ func TestCheckFails(t *testing.T) {
 		}, "lmtpd of the DMZ build reaches SQL"},
 		{"go-ldap outside directory", false, graph{"gatepost/ldapmap": {"github.com/go-ldap/ldap/v3"}},
 			"ldapmap imports github.com/go-ldap/ldap/v3"},
+		{"the demonstration's directory in a daemon", false, graph{"gatepost/ldapmap": {demoLDAP}, demoLDAP: {"testing"}},
+			"ldapmap imports " + demoLDAP},
+		{"the demonstration's directory on the gateway", true, graph{"gatepost/cmd/gatepost": {demoLDAP}},
+			"cmd/gatepost imports " + demoLDAP},
 		{"collectors", false, graph{"gatepost/internal/daemon": {collectors}},
 			"internal/daemon reaches prometheus/collectors"},
 		{"testbed in a program", false, graph{

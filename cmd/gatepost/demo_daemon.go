@@ -21,14 +21,15 @@ import (
 	"gatepost/internal/daemon"
 )
 
-// Patience with the daemon of the demonstration.
+// Patience with the daemons of the demonstration.
 const (
 	demoStartTimeout = 20 * time.Second
-	demoStopTimeout  = 35 * time.Second // more than lmtpd's drain_timeout
+	demoStopTimeout  = 35 * time.Second // more than any drain_timeout
 )
 
-// lmtpdProcess is a gatepost-lmtpd that we have started.
-type lmtpdProcess struct {
+// demoDaemon is a daemon of ours that we have started.
+type demoDaemon struct {
+	name      string
 	cmd       *exec.Cmd
 	logFile   string
 	listening chan daemon.Address
@@ -39,22 +40,22 @@ type lmtpdProcess struct {
 	also io.Writer // gets the log lines besides the file, once it serves
 }
 
-// startLMTPd starts the daemon that lies beside our own program. It dies with
+// startDaemon starts the daemon that lies beside our own program. It dies with
 // us, however we die.
-func startLMTPd(config, logFile string) (*lmtpdProcess, error) {
+func startDaemon(name, logFile string, args ...string) (*demoDaemon, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find gatepost-lmtpd: %w", err)
+		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
-	program := filepath.Join(filepath.Dir(self), "gatepost-lmtpd")
+	program := filepath.Join(filepath.Dir(self), name)
 	if _, err := os.Stat(program); err != nil {
-		return nil, fmt.Errorf("find gatepost-lmtpd beside this program: %w; build it with: make build", err)
+		return nil, fmt.Errorf("find %s beside this program: %w; build it with: make build", name, err)
 	}
 	log, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
 	}
-	p := &lmtpdProcess{cmd: exec.Command(program, "--config", config), logFile: logFile,
+	p := &demoDaemon{name: name, cmd: exec.Command(program, args...), logFile: logFile,
 		listening: make(chan daemon.Address, 1), ended: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -85,7 +86,7 @@ func startLMTPd(config, logFile string) (*lmtpdProcess, error) {
 }
 
 // read copies the daemon's log and looks for the address in it.
-func (p *lmtpdProcess) read(log io.Reader, file io.Writer) {
+func (p *demoDaemon) read(log io.Reader, file io.Writer) {
 	lines := bufio.NewReader(log)
 	for {
 		line, err := lines.ReadString('\n')
@@ -118,38 +119,44 @@ func listeningAddress(line string) (daemon.Address, bool) {
 	return a, err == nil
 }
 
-// address waits until the daemon takes mail, and tells where. It listens
-// before its store is open, and asks early clients to come back.
-func (p *lmtpdProcess) address(ctx context.Context) (daemon.Address, error) {
+// address waits until the daemon listens, and tells where.
+func (p *demoDaemon) address(ctx context.Context) (daemon.Address, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoStartTimeout)
 	defer cancel()
-	var a daemon.Address
 	select {
-	case a = <-p.listening:
+	case a := <-p.listening:
+		return a, nil
 	case <-p.ended:
-		return a, p.died()
+		return daemon.Address{}, p.died()
 	case <-ctx.Done():
-		return a, fmt.Errorf("wait until gatepost-lmtpd listens: %w", ctx.Err())
+		return daemon.Address{}, fmt.Errorf("wait until %s listens: %w", p.name, ctx.Err())
 	}
+}
+
+// takesMail waits until a gatepost-lmtpd takes mail: it listens before its
+// store is open, and asks early clients to come back.
+func (p *demoDaemon) takesMail(ctx context.Context, a daemon.Address) error {
+	ctx, cancel := context.WithTimeout(ctx, demoStartTimeout)
+	defer cancel()
 	retry := time.NewTicker(50 * time.Millisecond)
 	defer retry.Stop()
 	for {
 		client, err := dial(ctx, a, lmtp.Options{Hostname: "demo.example.net"})
 		if err == nil {
-			return a, client.Close()
+			return client.Close()
 		}
 		select {
 		case <-retry.C:
 		case <-p.ended:
-			return a, p.died()
+			return p.died()
 		case <-ctx.Done():
-			return a, fmt.Errorf("wait until gatepost-lmtpd takes mail: %w", err)
+			return fmt.Errorf("wait until %s takes mail: %w", p.name, err)
 		}
 	}
 }
 
 // serve shows the log until ctx ends.
-func (p *lmtpdProcess) serve(ctx context.Context, log io.Writer) error {
+func (p *demoDaemon) serve(ctx context.Context, log io.Writer) error {
 	p.mu.Lock()
 	p.also = log
 	p.mu.Unlock()
@@ -161,17 +168,17 @@ func (p *lmtpdProcess) serve(ctx context.Context, log io.Writer) error {
 	}
 }
 
-func (p *lmtpdProcess) died() error {
+func (p *demoDaemon) died() error {
 	err := p.err
 	if err == nil {
 		err = errors.New("it ended by itself")
 	}
 	log, _ := os.ReadFile(p.logFile) // all that is left to say
-	return fmt.Errorf("gatepost-lmtpd: %w; its log:\n%s", err, log)
+	return fmt.Errorf("%s: %w; its log:\n%s", p.name, err, log)
 }
 
 // stop ends the daemon in good order, and by force when it does not obey.
-func (p *lmtpdProcess) stop() {
+func (p *demoDaemon) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // gone already is fine
 	select {
 	case <-p.ended:
