@@ -36,6 +36,7 @@ type TableInfo struct {
 	Name     string       `json:"name"`
 	Class    Class        `json:"class"`
 	File     string       `json:"file,omitempty"`
+	Preset   Class        `json:"preset,omitempty"`  // in place of a file
 	Servers  []string     `json:"servers,omitempty"` // by priority
 	Deadline Milliseconds `json:"deadline_ms"`
 	// Authorises: answers grant something, and age faster while no server
@@ -109,6 +110,8 @@ func (l *Live) flush(r *http.Request, o FlushOrder) (f Flushed, err error) {
 		for _, tried := range f.Lookup.Tried {
 			f.Answers += len(tried.Searches) + tried.More
 		}
+	case m != nil && isPreset(m):
+		f.Answers = l.groups[m.group].Flush() // of what tables with presets share
 	case m != nil:
 		for _, d := range l.groups {
 			f.Answers += d.FlushTable(o.Table)
@@ -119,13 +122,24 @@ func (l *Live) flush(r *http.Request, o FlushOrder) (f Flushed, err error) {
 	return f, nil
 }
 
+func isPreset(m *Map) bool {
+	_, ok := m.table.(*presetTable)
+	return ok
+}
+
 // TableInfos describe all tables, by name.
 func (l *Live) TableInfos() []TableInfo {
 	infos := []TableInfo{}
 	for name, m := range l.Maps {
 		info := TableInfo{Name: name, Class: m.keys.class, Deadline: milliseconds(m.deadline)}
-		if t, ok := m.table.(*Table); ok {
+		switch t := m.table.(type) {
+		case *Table:
 			info.File, info.Servers, info.Authorises = t.File, t.uris, t.Authorises
+		case *presetTable:
+			info.Preset = t.preset
+			for _, s := range l.groups[m.group].Stats().Pool.Servers {
+				info.Servers = append(info.Servers, s.URI)
+			}
 		}
 		infos = append(infos, info)
 	}

@@ -147,4 +147,15 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s (%v)", c.table, c.key, got, c.want, r.why)
 		}
 	}
+	// They are explained as tables with files are, also when opened alone.
+	one, ok := plan.Only("virtual_alias")
+	if !ok {
+		t.Fatal(plan.Names())
+	}
+	alone := one.Open(nil, NewMetrics(prometheus.NewRegistry()), discard())
+	defer alone.Close(nil)
+	e := alone.Maps["virtual_alias"].Explain(t.Context(), "a.alice+x@example.com", true)
+	if n := len(e.Tried); n != 2 || e.Reply.Text != "alice+x@example.com" || len(e.Tried[n-1].Searches) == 0 || e.Tried[n-1].Searches[0].Server != slapd.URI() {
+		t.Errorf("%+v", e)
+	}
 }

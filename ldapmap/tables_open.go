@@ -75,7 +75,7 @@ func (p *Plan) openPresets(live, previous *Live, metrics *Metrics, log *slog.Log
 		d = p.shared.Open(log)
 	}
 	live.groups[id] = d
-	nouns := directory.NewNouns(d, p.shared.Kind(), p.shared.Bases())
+	nouns := directory.NewNouns(traced{d}, p.shared.Kind(), p.shared.Bases())
 	for _, t := range p.tables {
 		if t.preset != "" {
 			live.Maps[t.Name] = NewMap(t.Name, t.keys, newPresetTable(t.preset, nouns, t.authorises), t.deadline, metrics)

@@ -123,3 +123,21 @@ func (t *Trace) end(s *TracedSearch, answer *directory.Answer, err error) {
 		}
 	}
 }
+
+// traced records the searches of look-ups whose context has a Trace, for
+// tables that do not search themselves.
+type traced struct{ directory.Searcher }
+
+// Search implements directory.Searcher.
+func (s traced) Search(ctx context.Context, r *directory.Request) (*directory.Answer, error) {
+	t := traceOf(ctx)
+	if t == nil {
+		return s.Searcher.Search(ctx, r)
+	}
+	own := *r
+	own.NoCache = own.NoCache || t.NoCache
+	record := t.begin(&own, 1)
+	answer, err := s.Searcher.Search(ctx, &own)
+	t.end(record, answer, err)
+	return answer, err
+}
