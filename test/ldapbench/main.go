@@ -38,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		sessions = flags.Int("sessions", 50, "SMTP sessions at once")
 		keys     = flags.Int("keys", 15_000, "different addresses to look up")
 		memory   = flags.Bool("memory", false, "measure ldapmap's memory with a full cache and 1000 connections instead")
-		profile  = flags.String("profile", "", "write CPU profiles of ldapmap when warm into this directory, one for each load")
+		profile  = flags.String("profile", "", "write CPU profiles of ldapmap into this directory, two for each load")
 	)
 	if err := flags.Parse(args); err != nil {
 		return usage

@@ -42,9 +42,10 @@ type figures struct {
 	P50  time.Duration `json:"p50_ns,omitempty"` // of a RCPT command
 	P99  time.Duration `json:"p99_ns,omitempty"`
 	// CPU is the processor time of all processes but the prober, for each
-	// look-up; Servers is that of slapd and of the server before it.
+	// look-up; Slapd and Daemon are parts of it.
 	CPU         time.Duration `json:"cpu_ns_per_lookup"`
-	Servers     time.Duration `json:"servers_cpu_ns_per_lookup"`
+	Slapd       time.Duration `json:"slapd_cpu_ns_per_lookup"`
+	Daemon      time.Duration `json:"daemon_cpu_ns_per_lookup"`
 	Connections int           `json:"ldap_connections"` // at slapd, at most
 
 	lookups   int
@@ -114,15 +115,15 @@ func (p plan) measure(t testing.TB, b *bench, system, load string) []result {
 		times := 1
 		if cache == warm {
 			times = repeats
-			s.profile()
 		}
+		s.profile()
 		m, err := s.measured(func() (figures, error) { return run(times) })
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", cache, err, tail(s.postfix.Log()))
 		}
 		results = append(results, result{cell{load, cache}, system, m})
-		b.say("%s %s %s: %.0f/s, p50 %s ms, p99 %s ms, CPU %d µs (servers %d), %d LDAP connections", load, cache, system, m.Rate,
-			known(m.P50), known(m.P99), m.CPU.Microseconds(), m.Servers.Microseconds(), m.Connections)
+		b.say("%s %s %s: %.0f/s, p50 %s ms, p99 %s ms, CPU %d µs (slapd %d, daemon %d), %d LDAP connections", load, cache, system, m.Rate,
+			known(m.P50), known(m.P99), m.CPU.Microseconds(), m.Slapd.Microseconds(), m.Daemon.Microseconds(), m.Connections)
 	}
 	return results
 }
@@ -137,7 +138,7 @@ func (s *site) measured(run func() (figures, error)) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	servers, postfix, err := s.cpu()
+	before, err := s.cpu()
 	if err != nil {
 		return figures{}, err
 	}
@@ -147,14 +148,14 @@ func (s *site) measured(run func() (figures, error)) (figures, error) {
 	if err != nil {
 		return m, err
 	}
-	servers2, postfix2, err := s.cpu()
-	n := time.Duration(m.lookups)
-	m.Servers = (servers2 - servers) / n
-	m.CPU = (servers2 - servers + postfix2 - postfix + m.clientCPU) / n
+	after, err := s.cpu()
+	each := time.Duration(m.lookups)
+	m.Slapd, m.Daemon = (after.slapd-before.slapd)/each, (after.daemon-before.daemon)/each
+	m.CPU = m.Slapd + m.Daemon + (after.postfix-before.postfix+m.clientCPU)/each
 	return m, err
 }
 
-// profile has a daemon that profiles itself begin to.
+// profile has a daemon that profiles itself begin its next profile.
 func (s *site) profile() {
 	if ours(s.system) && len(s.bench.program) > 1 {
 		_ = s.daemon.Signal(syscall.SIGUSR1)

@@ -13,13 +13,13 @@ import (
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n%d sessions, median of %d rounds\n\n", r.Machine, r.Sessions, len(r.of(r.first(), r.firstSystem())))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "load\tcache\tsystem\tlook-ups/s\tp50 ms\tp99 ms\tCPU µs\tof servers\tLDAP connections\t")
+	fmt.Fprintln(t, "load\tcache\tsystem\tlook-ups/s\tp50 ms\tp99 ms\tCPU µs\tslapd\tdaemon\tLDAP connections\t")
 	for n, x := range r.Results {
 		if n > 0 && x.cell != r.Results[n-1].cell {
-			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t")
+			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t\t")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.0f\t%s\t%s\t%d\t%d\t%d\t\n", x.Load, x.Cache, x.System, x.Rate, known(x.P50), known(x.P99),
-			x.CPU.Microseconds(), x.Servers.Microseconds(), x.Connections)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.0f\t%s\t%s\t%d\t%d\t%d\t%d\t\n", x.Load, x.Cache, x.System, x.Rate, known(x.P50), known(x.P99),
+			x.CPU.Microseconds(), x.Slapd.Microseconds(), x.Daemon.Microseconds(), x.Connections)
 	}
 	t.Flush()
 	if len(r.Ratios) > 0 {

@@ -21,10 +21,10 @@ import (
 )
 
 // profiled is the first argument of this program when it runs as ldapmap that
-// writes a CPU profile, from SIGUSR1 to its end.
+// writes CPU profiles: each SIGUSR1 ends one and begins the next.
 const profiled = "profiled-ldapmap"
 
-// profile puts gatepost under each load and has it profile itself when warm.
+// profile puts gatepost under each load and has it profile itself, cold and warm.
 func (p plan) profile(dir string, say func(string, ...any)) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -41,7 +41,7 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 				if !ours(system) {
 					continue
 				}
-				b.program = []string{self, profiled, "--profile", filepath.Join(dir, system+"-"+load+".pprof")}
+				b.program = []string{self, profiled, "--profile", filepath.Join(dir, system+"-"+load)}
 				if err := rig.Within(func(t testing.TB) { p.measure(t, b, system, load) }); err != nil {
 					t.Fatal(err)
 				}
@@ -53,18 +53,18 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 func serveProfiled(args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet(profiled, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file, tables, listen := flags.String("profile", "", ""), flags.String("tables", "", ""), flags.String("listen", "", "")
+	prefix, tables, listen := flags.String("profile", "", ""), flags.String("tables", "", ""), flags.String("listen", "", "")
 	if err := flags.Parse(args); err != nil {
 		return usage
 	}
-	if err := profiledServer(*file, *tables, *listen, stderr); err != nil {
+	if err := profiledServer(*prefix, *tables, *listen, stderr); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func profiledServer(file, tables, listen string, stderr io.Writer) error {
+func profiledServer(prefix, tables, listen string, stderr io.Writer) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	config, plan, _, problems := ldapmap.LoadConfig("", tables)
@@ -86,17 +86,19 @@ func profiledServer(file, tables, listen string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	begin := make(chan os.Signal, 1)
-	signal.Notify(begin, syscall.SIGUSR1)
+	next := make(chan os.Signal, 1)
+	signal.Notify(next, syscall.SIGUSR1)
 	go func() {
-		<-begin
-		if err := pprof.StartCPUProfile(out); err != nil {
-			log.Error("profile", "why", err)
+		for _, cache := range []string{cold, warm} {
+			<-next
+			pprof.StopCPUProfile()
+			out, err := os.Create(prefix + "-" + cache + ".pprof")
+			if err == nil {
+				err = pprof.StartCPUProfile(out)
+			}
+			if err != nil {
+				log.Error("profile", "why", err)
+			}
 		}
 	}()
 	defer pprof.StopCPUProfile()

@@ -81,7 +81,8 @@ func medians(all []figures) figures {
 		P50:         medianOf(all, func(f figures) time.Duration { return f.P50 }),
 		P99:         medianOf(all, func(f figures) time.Duration { return f.P99 }),
 		CPU:         medianOf(all, func(f figures) time.Duration { return f.CPU }),
-		Servers:     medianOf(all, func(f figures) time.Duration { return f.Servers }),
+		Slapd:       medianOf(all, func(f figures) time.Duration { return f.Slapd }),
+		Daemon:      medianOf(all, func(f figures) time.Duration { return f.Daemon }),
 		Connections: medianOf(all, func(f figures) int { return f.Connections }),
 	}
 }

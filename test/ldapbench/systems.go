@@ -81,18 +81,22 @@ func (b *bench) start(t testing.TB, system string) *site {
 	return s
 }
 
-// cpu is the processor time that the system has used so far: that of the
-// servers which answer (slapd, and ours if there is one), and that of Postfix.
-func (s *site) cpu() (servers, postfix time.Duration, err error) {
-	leaders := []int{s.bench.slapd.Pid()}
+// spent is processor time that was used so far.
+type spent struct{ slapd, daemon, postfix time.Duration }
+
+// cpu reads the processor time of the system: slapd's, that of our server, if
+// there is one, and Postfix's.
+func (s *site) cpu() (used spent, err error) {
+	if used.slapd, err = rig.CPUOf(s.bench.slapd.Pid()); err != nil {
+		return used, err
+	}
 	if s.daemon != nil {
-		leaders = append(leaders, s.daemon.Pid())
+		if used.daemon, err = rig.CPUOf(s.daemon.Pid()); err != nil {
+			return used, err
+		}
 	}
-	if servers, err = rig.CPUOf(leaders...); err != nil {
-		return 0, 0, err
-	}
-	postfix, err = rig.CPUOf(s.postfix.Pid())
-	return servers, postfix, err
+	used.postfix, err = rig.CPUOf(s.postfix.Pid())
+	return used, err
 }
 
 // ours says whether a system is Gatepost.
