@@ -105,25 +105,21 @@ func TestFraming(t *testing.T) {
 }
 
 func TestSessionEnds(t *testing.T) {
-	run := func(t *testing.T, settings *Settings, peer func(net.Conn)) error {
-		t.Helper()
-		here, there := net.Pipe()
-		go func() { peer(there) }()
-		s := &session{srv: NewServer(settings), conn: here}
-		err := s.run(t.Context())
-		here.Close()
-		there.Close()
-		return err
-	}
 	settings := testSettings(discard(), map[string]Lookuper{"users": users()})
-	if err := run(t, settings, func(c net.Conn) { c.Close() }); err != nil {
+	run := func(c net.Conn) error {
+		s := &session{srv: NewServer(settings), conn: c}
+		return s.run(t.Context())
+	}
+	if err := run(&scriptConn{portion: 1}); err != nil {
 		t.Errorf("a peer that leaves: %v", err)
 	}
-	if err := run(t, settings, func(c net.Conn) { io.WriteString(c, "12:users al"); c.Close() }); err != errNoRequest {
+	if err := run(&scriptConn{portion: 100, in: []byte("12:users al")}); err != errNoRequest {
 		t.Errorf("a peer that leaves inside a request: %v", err)
 	}
 	settings.IdleTimeout = time.Millisecond
-	if err := run(t, settings, func(net.Conn) {}); err != nil {
+	here, there := net.Pipe()
+	defer there.Close()
+	if err := run(here); err != nil {
 		t.Errorf("an idle peer: %v", err)
 	}
 }
