@@ -21,7 +21,6 @@ var (
 	errNoTable   = errors.New("there is no table of that name")
 	errNUL       = errors.New("a key has a NUL byte, which Postfix cannot send")
 	errReplySize = errors.New("the answer is longer than Postfix takes")
-	errLateness  = errors.New("the look-up took longer than its deadline")
 )
 
 // reply is what goes back for one request.
