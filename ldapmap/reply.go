@@ -57,8 +57,6 @@ func failure(err error) reply {
 	case errors.Is(err, errNoSpace):
 		return reply{statusPerm, "no table in the request", err}
 	case errors.Is(err, ErrNotText):
-		return reply{statusPerm, "the result is not UTF-8", err}
-	case errors.Is(err, ErrNotText):
 		return reply{statusPerm, "the answer is not UTF-8", err}
 	case errors.Is(err, errNUL):
 		return temp("impossible key")
