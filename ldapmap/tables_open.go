@@ -125,21 +125,25 @@ func open(k *origin, cache directory.CacheOptions, of int, log *slog.Logger) *di
 }
 
 // bases are the entries below which the tables search, without those that are
-// below another. A base that is made from the key counts from its last
-// substitution on.
+// below another.
 func (o *origin) bases() (top []string) {
 	for _, t := range o.tables {
-		base := t.templates.Base.String()
-		if i := strings.LastIndexByte(base, '%'); i >= 0 {
-			_, base, _ = strings.Cut(base[i:], ",")
-		}
-		base = strings.TrimSpace(base)
+		base := fixedBase(t.templates)
 		if base == "" || slices.ContainsFunc(top, func(other string) bool { return within(base, other) }) {
 			continue
 		}
 		top = append(slices.DeleteFunc(top, func(other string) bool { return within(other, base) }), base)
 	}
 	return top
+}
+
+// fixedBase is the end of a search base that does not depend on the key.
+func fixedBase(t *directory.Templates) string {
+	base := t.Base.String()
+	if i := strings.LastIndexByte(base, '%'); i >= 0 {
+		_, base, _ = strings.Cut(base[i:], ",")
+	}
+	return strings.TrimSpace(base)
 }
 
 // within says whether an entry is another or below it, as far as their names

@@ -4,5 +4,5 @@ import "github.com/spf13/cobra"
 
 // newLdapmap are the commands about ldapmap beside lookup.
 func newLdapmap() *cobra.Command {
-	return group("ldapmap", "Move Postfix's ldap: tables to gatepost-ldapmap", newLdapmapImport())
+	return group("ldapmap", "Move Postfix's ldap: tables to gatepost-ldapmap, and look after it", newLdapmapImport(), newLdapmapCheck())
 }

@@ -157,6 +157,14 @@ func (f *tablesFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.tables, "tables", "", "each ldap_table(5) file NAME.cf in `DIR` is table NAME; without --config no\nconfiguration file is read then")
 }
 
+// source is the configuration file to read; empty for none.
+func (f *tablesFlags) source() string {
+	if f.config == "" && f.tables == "" {
+		return defaultLdapmap
+	}
+	return f.config
+}
+
 // load reads a table's file, if the name is a path, or all tables. It shows
 // what is wrong or odd about the table.
 func (f *tablesFlags) load(cmd *cobra.Command, table string) (plan *ldapmap.Plan, name string, err error) {
@@ -167,12 +175,8 @@ func (f *tablesFlags) load(cmd *cobra.Command, table string) (plan *ldapmap.Plan
 		}
 		plan, name, warnings, problems = ldapmap.LoadTable(f.config, table)
 	} else {
-		config := f.config
-		if config == "" && f.tables == "" {
-			config = defaultLdapmap
-		}
 		name = table
-		_, plan, warnings, problems = ldapmap.LoadConfig(config, f.tables)
+		_, plan, warnings, problems = ldapmap.LoadConfig(f.source(), f.tables)
 	}
 	if err := problems.Err(); err != nil {
 		return nil, "", badConfig("%w", err)
