@@ -164,13 +164,6 @@ func searched(t *ldapmap.TriedKey) string {
 	return text
 }
 
-func pluralOf(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // askSocketmap sends one request and reads the reply, each a netstring
 // (socketmap_table(5)).
 func askSocketmap(conn net.Conn, request string) (string, error) {

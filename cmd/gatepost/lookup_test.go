@@ -165,6 +165,23 @@ func TestLookupControl(t *testing.T) {
 	lookup("plain", "alice@example.com").expect(t, 0, "1 entry, remembered from "+s.server.URI(), "")
 	lookup("--no-cache", "plain", "alice@example.com").expect(t, 0, " from "+s.server.URI()+" in ", "")
 	lookup("none", "alice@example.com").expect(t, 78, "", `there is no table "none"; there are: aliases,`)
+	daemon := func(args ...string) result {
+		return gatepost(t, append([]string{"ldapmap", args[0], "--control", control}, args[1:]...)...)
+	}
+	daemon("tables").expect(t, 0, "aliases  virtual_alias  "+s.dir+"/aliases.cf  "+s.server.URI()+"\n", "")
+	daemon("stats").expect(t, 0, "  "+s.server.URI()+"  ", "")
+	var stats []ldapmap.DirectoryInfo
+	decode(t, daemon("stats", "--json").out, &stats)
+	if len(stats) != 2 || len(stats[0].Servers) != 1 { // and the one that is down
+		t.Errorf("%+v", stats)
+	}
+	daemon("flush", "--table", "plain").expect(t, 0, " forgotten\n", "")
+	daemon("flush", "--table", "plain", "--key", "alice@example.com").expect(t, 0, " from "+s.server.URI()+" in ", "")
+	daemon("flush", "--dn", "cn=alice,dc=example,dc=com").expect(t, 0, " forgotten\n", "")
+	daemon("flush", "--key", "x").expect(t, 2, "", "of which table")
+	daemon("flush", "--table", "none").expect(t, 78, "", "there is no table")
+	gatepost(t, "ldapmap", "stats").expect(t, 2, "", `required flag(s) "control" not set`)
+	lookup("plain", "alice@example.com").expect(t, 0, "OK alice@example.com", "")
 	s.server.Stop()
 	lookup("plain", "alice@example.com").expect(t, 0, "remembered", "")
 	lookup("plain", "nobody@example.com").expect(t, 75, "TEMP", "")

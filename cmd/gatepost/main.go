@@ -1,5 +1,6 @@
 // Command gatepost is the operator's tool: it makes and examines stores, looks
-// after users and messages in them, and hands messages to gatepost-lmtpd.
+// after users and messages in them, hands messages to gatepost-lmtpd, and moves
+// Postfix's ldap: tables to gatepost-ldapmap and explains what that answers.
 //
 // Exit status: 0 good, 1 a check failed or something was refused, 2 wrong
 // usage, 75 cannot tell now (try again), 78 wrong configuration.
@@ -40,7 +41,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errors io.Writer
 }
 
 func newRoot() *cobra.Command {
-	root := group("gatepost", "Look after mail stores and hand messages to gatepost-lmtpd")
+	root := group("gatepost", "Look after mail stores, and after what Postfix asks")
 	root.Version = daemon.Version(version)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true

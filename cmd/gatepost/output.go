@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -54,4 +55,12 @@ func clean(s string) string {
 		}
 		return '\uFFFD'
 	}, s)
+}
+
+// pluralOf is "1 entry", "2 entries".
+func pluralOf(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
