@@ -159,6 +159,7 @@ func TestDMZ(t *testing.T) {
 		{"deliver --config x --to alice@example.com -", 2, "unknown flag: --config"},
 		{"store ls alice", 2, `"store" is no command of gatepost`},
 		{"demo", 2, `"demo" is no command of gatepost`},
+		{"lookup /none/x.cf alice@example.com", 78, "/none/x.cf: cannot be read"},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "gatepost"), strings.Fields(tc.args)...)
 		cmd.Stdin = strings.NewReader("Subject: x\n\nfrom the gateway\n")
@@ -172,7 +173,7 @@ func TestDMZ(t *testing.T) {
 		t.Fatal(err)
 	}
 	for module := range strings.FieldsSeq(string(info)) {
-		if slices.Contains([]string{"modernc.org/sqlite", "github.com/go-sql-driver/mysql"}, module) {
+		if slices.Contains([]string{"modernc.org/sqlite", "github.com/go-sql-driver/mysql", "github.com/jimlambrt/gldap"}, module) {
 			t.Errorf("%s is linked", module)
 		}
 	}

@@ -65,7 +65,7 @@ func TestLookupCompare(t *testing.T) {
 		{"we cannot tell", "plain", "down", "alice@example.com\nnobody@example.com\n", 1,
 			"alice@example.com\n  Postfix   OK alice@example.com\n  Gatepost  TEMP no directory server answers\n  table down: ", ""},
 		{"they cannot tell", "down", "plain", "alice@example.com\nnobody@example.com\n", 1,
-			"alice@example.com\n  Postfix   TEMP\n  Gatepost  OK alice@example.com\n  Postfix cannot tell: postmap: warning: dict_ldap_lookup: ", ""},
+			"alice@example.com\n  Postfix   TEMP\n  Gatepost  OK alice@example.com\n  postmap cannot tell: postmap: warning: dict_ldap_lookup: ", ""},
 		{"wrong table", "wrong", "plain", "alice@example.com\n", 78, "", "postmap -q KEY ldap:" + s.dir + "/wrong.cf"},
 		{"no keys", "plain", "plain", "", 0, "0 keys", ""},
 	} {

@@ -12,7 +12,7 @@ import (
 )
 
 // errPostfix is a look-up in Postfix's table that did not tell.
-var errPostfix = errors.New("Postfix cannot tell")
+var errPostfix = errors.New("postmap cannot tell")
 
 // postmap asks a table of Postfix by postmap(1). It implements
 // ldapmap.Lookuper once keys have been asked for.
