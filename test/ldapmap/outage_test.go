@@ -91,8 +91,8 @@ func (o *outage) fault(name string, begin, end func(), hold time.Duration) {
 	began := time.Now()
 	begin()
 	if hold > 0 {
-		address := o.unseen()
-		waitFor(o.t, name+": the outage is noticed", func() bool { return o.ask(address, ok, temp) == temp })
+		// Another one each time: what is answered once is known from then on.
+		waitFor(o.t, name+": the outage is noticed", func() bool { return o.ask(o.unseen(), ok, temp) == temp })
 		o.want(temp, o.unseen())
 		o.want(temp, o.nobody())
 		before := o.load.count(askKnown + " " + ok)
