@@ -103,7 +103,9 @@ func (t *Table) search(ctx context.Context, key directory.Key, trace *Trace) ([]
 		return nil, err
 	}
 	w := &walk{table: t, key: key, trace: trace}
-	first := &step{base: base, scope: t.scope, filter: filter, attributes: t.attributes, fromKey: t.templates.Base.Dynamic(), depth: 1}
+	first := &w.first
+	*first = step{base: base, scope: t.scope, filter: filter, attributes: t.attributes, fromKey: t.templates.Base.Dynamic(), depth: 1}
+	w.out = w.short[:0]
 	answer, err := w.ask(ctx, first)
 	if err != nil {
 		return nil, err

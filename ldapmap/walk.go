@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"gatepost/internal/directory"
@@ -31,6 +32,11 @@ type walk struct {
 
 	out        []byte
 	expansions int // values in out
+
+	// What every look-up needs, and most need no more of, in one piece.
+	first   step
+	request directory.Request // of the first step
+	short   [96]byte          // where out begins
 }
 
 // step is one search and the one that led to it.
@@ -50,7 +56,11 @@ func (w *walk) ask(ctx context.Context, s *step) (*directory.Answer, error) {
 	if w.searches.Add(1) > maxSearches {
 		return nil, fmt.Errorf("%w: more than %d searches", errLimit, maxSearches)
 	}
-	r := &directory.Request{
+	r := &w.request
+	if s != &w.first {
+		r = new(directory.Request)
+	}
+	*r = directory.Request{
 		Base:        s.base,
 		Scope:       s.scope,
 		Filter:      s.filter,
@@ -92,12 +102,16 @@ func (w *walk) search(ctx context.Context, r *directory.Request) (*directory.Ans
 
 // entries takes what a step has found, in the server's order.
 func (w *walk) entries(ctx context.Context, answer *directory.Answer, from *step) error {
-	var items []item
+	var few [4]item
+	items := few[:0]
 	for _, e := range answer.Entries {
 		items = w.table.items(items, e, from)
 	}
-	ahead := w.readAhead(ctx, items)
-	defer ahead.cancel()
+	var ahead *ahead // nil without members
+	if slices.ContainsFunc(items, func(it item) bool { return it.step != nil }) {
+		ahead = w.readAhead(ctx, items)
+		defer ahead.cancel()
+	}
 	for _, it := range items {
 		switch {
 		case it.err != nil:

@@ -99,11 +99,17 @@ type Templates struct {
 
 	needUser, needDomain bool // of the key
 	needLabels           int
+
+	fixedBase string    // where the base does not depend on the key
+	canonical *Template // of the filter; nil: there is none
 }
 
 // NewTemplates pools the needs of a table's templates.
 func NewTemplates(base, filter, result *Template) *Templates {
-	t := &Templates{Base: base, Filter: filter, Result: result}
+	t := &Templates{Base: base, Filter: filter, Result: result, canonical: canonicalFilter(filter)}
+	if !base.Dynamic() {
+		t.fixedBase = string(base.expand(nil, Key{}, address{}, EscapeDN))
+	}
 	for _, query := range []*Template{base, filter} {
 		t.needUser = t.needUser || query.uses.valueUser
 		t.needDomain = t.needDomain || query.uses.valueDomain
@@ -162,11 +168,18 @@ func (t *Templates) Key(text string) (key Key, reason string) {
 // from the key is escaped; the filter is in the form of RFC 4515, however
 // loosely the template is written (CanonicalFilter).
 func (t *Templates) Query(key Key) (base, filter string, err error) {
+	if base = t.fixedBase; t.Base.Dynamic() {
+		base = string(t.Base.expand(nil, key, key.address, EscapeDN))
+	}
+	if t.canonical != nil && !key.lacks(t.canonical) {
+		var short [256]byte // on the stack, enough for most
+		return base, string(t.canonical.expand(short[:0], key, key.address, EscapeFilter)), nil
+	}
 	filter, err = CanonicalFilter(string(t.Filter.expand(nil, key, key.address, EscapeFilter)))
 	if err != nil {
 		return "", "", err
 	}
-	return string(t.Base.expand(nil, key, key.address, EscapeDN)), filter, nil
+	return base, filter, nil
 }
 
 // Append adds the result for one value to out, after a comma if that is not
@@ -186,26 +199,42 @@ func (t *Templates) Append(out []byte, key Key, value string) ([]byte, bool) {
 
 func (t *Template) expand(out []byte, key Key, value address, quote func(string) string) []byte {
 	for _, p := range t.parts {
-		switch p.letter {
-		case 0:
+		if p.letter == 0 {
 			out = append(out, p.literal...)
-		case 's':
-			out = append(out, quote(value.whole)...)
-		case 'u':
-			out = append(out, quote(value.user)...)
-		case 'd':
-			out = append(out, quote(value.domain)...)
-		case 'S':
-			out = append(out, quote(key.whole)...)
-		case 'U':
-			out = append(out, quote(key.user)...)
-		case 'D':
-			out = append(out, quote(key.domain)...)
-		default:
-			out = append(out, quote(key.labels[len(key.labels)-int(p.letter-'0')])...)
+		} else {
+			out = append(out, quote(key.part(p.letter, value))...)
 		}
 	}
 	return out
+}
+
+// part is what stands for a substitution, given the value at hand.
+func (k *Key) part(letter byte, value address) string {
+	switch letter {
+	case 's':
+		return value.whole
+	case 'u':
+		return value.user
+	case 'd':
+		return value.domain
+	case 'S':
+		return k.whole
+	case 'U':
+		return k.user
+	case 'D':
+		return k.domain
+	}
+	return k.labels[len(k.labels)-int(letter-'0')]
+}
+
+// lacks says whether a substitution of a query is empty.
+func (k *Key) lacks(t *Template) bool {
+	for _, p := range t.parts {
+		if p.letter != 0 && k.part(p.letter, k.address) == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // Check says what is wrong with the filter, whatever the key is.
