@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/go-ldap/ldap/v3"
 )
 
 // Tags of the operations (RFC 4511 4.2 to 4.14).
@@ -49,10 +47,6 @@ func encodeSearch(r *Request, limit int) ([]byte, error) {
 	if r.Scope < 0 || int(r.Scope) >= len(scopes) || r.Deref < 0 || r.Deref > 3 || r.SizeLimit < 0 || r.SizeLimit > 1<<31-1 {
 		return nil, fmt.Errorf("search: scope %d, deref %d or size limit %d is out of range", r.Scope, r.Deref, r.SizeLimit)
 	}
-	filter, err := ldap.CompileFilter(r.Filter)
-	if err != nil {
-		return nil, fmt.Errorf("search: filter: %w", err)
-	}
 	b, at := openTag(make([]byte, 0, 256), opSearchRequest)
 	b = appendOctets(b, tagOctets, r.Base)
 	b = appendInt(b, tagEnumerated, scopes[r.Scope])
@@ -60,7 +54,10 @@ func encodeSearch(r *Request, limit int) ([]byte, error) {
 	b = appendInt(b, tagInteger, r.SizeLimit)
 	b = appendInt(b, tagInteger, limit)
 	b = appendBool(b, false) // values too, not only types
-	b = append(b, filter.Bytes()...)
+	b, err := appendFilter(b, r.Filter)
+	if err != nil {
+		return nil, fmt.Errorf("search: filter: %w", err)
+	}
 	b, list := openTag(b, tagSequence)
 	for _, name := range r.Attributes {
 		b = appendOctets(b, tagOctets, name)
