@@ -11,10 +11,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOBUILD  = CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION) -buildid='
 
 # Two cores and a database on the same disk are slow together.
-TEST_TIMEOUT ?= 20m
-FUZZTIME     ?= 20s
-SOAK_ROUNDS  ?= 200
-SOAK_TIMEOUT ?= 4h
+TEST_TIMEOUT  ?= 20m
+FUZZTIME      ?= 20s
+SOAK_ROUNDS   ?= 200
+OUTAGE_ROUNDS ?= 50
+SOAK_TIMEOUT  ?= 4h
 
 # Where the tree belongs to another user than its tests, git refuses to answer
 # and builds that ask it fail.
@@ -109,9 +110,11 @@ fuzz:
 		done; \
 	done
 
-# lmtpd and MariaDB killed under load, many times; the tests have a short form.
+# lmtpd and MariaDB killed under load, many times, then slapd under ldapmap's;
+# the tests have a short form.
 soak: deps
 	GATEPOST_SOAK_ROUNDS=$(SOAK_ROUNDS) go test -run '^TestSoak$$' -count=1 -v -timeout $(SOAK_TIMEOUT) ./test/lmtpd
+	GATEPOST_OUTAGE_ROUNDS=$(OUTAGE_ROUNDS) go test -run '^TestOutage$$' -count=1 -v -timeout $(SOAK_TIMEOUT) ./test/ldapmap
 
 # Configuration that is there is never overwritten.
 install: build
