@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 	"testing"
@@ -65,6 +66,7 @@ func serveProfiled(args []string, stderr io.Writer) int {
 }
 
 func profiledServer(prefix, tables, listen string, stderr io.Writer) error {
+	runtime.GOMAXPROCS((runtime.GOMAXPROCS(0) + 1) / 2) // as the daemon does
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	config, plan, _, problems := ldapmap.LoadConfig("", tables)
