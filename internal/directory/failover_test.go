@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/internal/daemon"
 	"gatepost/internal/testbed"
 )
 
@@ -265,7 +266,7 @@ func TestFailedBind(t *testing.T) {
 	}
 	write("wrong")
 	p := openPool(t, Settings{URIs: []string{s.URI()}, pace: hurry,
-		Bind: Bind{Method: BindSimple, DN: "uid=user1,ou=people,dc=example,dc=com", Password: PasswordFile(file)}})
+		Bind: Bind{Method: BindSimple, DN: "uid=user1,ou=people,dc=example,dc=com", Password: func() (string, error) { return daemon.ReadSecret(file) }}})
 	_, err := findIn(p, mailRequest("user7@example.com"))
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
 		t.Errorf("with a wrong password: %v", err)

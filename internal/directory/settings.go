@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -227,18 +226,6 @@ func SASLMechanisms() []string { return slices.Clone(saslMechanisms) }
 // Password returns a Bind.Password that is always the same.
 func Password(p string) func() (string, error) {
 	return func() (string, error) { return p, nil }
-}
-
-// PasswordFile returns a Bind.Password that reads the file each time, without
-// its last line end.
-func PasswordFile(path string) func() (string, error) {
-	return func() (string, error) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "", fmt.Errorf("read password: %w", err)
-		}
-		return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), nil
-	}
 }
 
 func (b Bind) check() error {
