@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,111 +17,21 @@ import (
 	"gatepost/internal/testbed"
 )
 
-// build makes the program once for all tests.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", program)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, program)
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var build, remove = testbed.Build(program)
 
 func TestMain(m *testing.M) {
 	code := testbed.Main(m)
-	if path, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
+	remove()
 	os.Exit(code)
 }
 
-// daemonProcess is a running gatepost-ldapmap.
-type daemonProcess struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	log  []string
-	cond *sync.Cond
-	done chan struct{}
-}
-
-func start(t *testing.T, args ...string) *daemonProcess {
+func start(t *testing.T, args ...string) *testbed.Program {
 	t.Helper()
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemonProcess{t: t, cmd: exec.Command(path, args...), done: make(chan struct{})}
-	d.cond = sync.NewCond(&d.mu)
-	pipe, err := d.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for sc := bufio.NewScanner(pipe); sc.Scan(); {
-			d.mu.Lock()
-			d.log = append(d.log, sc.Text())
-			d.cond.Broadcast()
-			d.mu.Unlock()
-		}
-		_ = d.cmd.Wait()
-		d.mu.Lock()
-		close(d.done)
-		d.cond.Broadcast()
-		d.mu.Unlock()
-	}()
-	t.Cleanup(func() {
-		_ = d.cmd.Process.Kill()
-		<-d.done
-		if t.Failed() {
-			t.Log(strings.Join(d.log, "\n"))
-		}
-	})
-	return d
-}
-
-// waitLog waits for a log line that matches and gives its last group.
-func (d *daemonProcess) waitLog(pattern string) string {
-	d.t.Helper()
-	re := regexp.MustCompile(pattern)
-	const patience = 20 * time.Second
-	timer := time.AfterFunc(patience, func() {
-		d.mu.Lock()
-		d.cond.Broadcast()
-		d.mu.Unlock()
-	})
-	defer timer.Stop()
-	deadline := time.Now().Add(patience)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for seen := 0; ; d.cond.Wait() {
-		for ; seen < len(d.log); seen++ {
-			if m := re.FindStringSubmatch(d.log[seen]); m != nil {
-				return m[len(m)-1]
-			}
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("no log line matches %q", pattern)
-		}
-		select {
-		case <-d.done:
-			d.t.Fatalf("ended without a log line that matches %q", pattern)
-		default:
-		}
-	}
-}
-
-func (d *daemonProcess) signal(s syscall.Signal) {
-	d.t.Helper()
-	if err := d.cmd.Process.Signal(s); err != nil {
-		d.t.Fatal(err)
-	}
+	return testbed.Run(t, path, args...)
 }
 
 // client is a connection to the daemon.
@@ -201,9 +108,9 @@ func TestLifeOfTheDaemon(t *testing.T) {
 	good := "tables = \"" + tables + "\"\n[postfix]\nrecipient_delimiter = \"+\"\nmydestination = []\n[metrics]\nlisten = \"inet:127.0.0.1:0\"\n"
 	write(t, config, good)
 	d := start(t, "--config", config, "--listen", "inet:127.0.0.1:0", "--listen", "unix:"+socket+"?mode=0600")
-	addr := d.waitLog(`msg=listening address=inet:(\S+)`)
-	d.waitLog(`msg=listening address=unix:` + socket)
-	metrics := d.waitLog(`msg=metrics address=inet:(\S+)`)
+	addr := d.WaitLog(`msg=listening address=inet:(\S+)`)
+	d.WaitLog(`msg=listening address=unix:` + socket)
+	metrics := d.WaitLog(`msg=metrics address=inet:(\S+)`)
 	get := func(path string) (int, string) {
 		t.Helper()
 		r, err := http.Get("http://" + metrics + path)
@@ -220,7 +127,7 @@ func TestLifeOfTheDaemon(t *testing.T) {
 	if r := c.ask("users alice@example.org"); !strings.HasPrefix(r, "TEMP ") {
 		t.Errorf("without a directory: %q", r)
 	}
-	d.waitLog(`msg=lookup table=users key=alice@example.org action=TEMP`)
+	d.WaitLog(`msg=lookup table=users key=alice@example.org action=TEMP`)
 	if code, _ := get("/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz without a directory: %d", code)
 	}
@@ -256,14 +163,14 @@ func TestLifeOfTheDaemon(t *testing.T) {
 	// connections too.
 	more := filepath.Join(tables, "aliases.cf")
 	write(t, more, fmt.Sprintf(table, slapd.URI())+"scope = sub\n# gatepost: class = virtual_alia\n")
-	d.signal(syscall.SIGHUP)
-	d.waitLog(`msg="reload refused.*aliases.cf:8: class`)
+	d.Signal(syscall.SIGHUP)
+	d.WaitLog(`msg="reload refused.*aliases.cf:8: class`)
 	if r := c.ask("aliases alice+x@example.org") + c.ask("users alice@example.org"); r != "PERM no such tableOK alice" {
 		t.Errorf("after a bad reload: %q", r)
 	}
 	write(t, more, fmt.Sprintf(table, slapd.URI())+"# gatepost: class = virtual_alias\n")
-	d.signal(syscall.SIGHUP)
-	d.waitLog(`msg=reloaded tables=2`)
+	d.Signal(syscall.SIGHUP)
+	d.WaitLog(`msg=reloaded tables=2`)
 	if r := c.ask("aliases alice+x@example.org"); r != "OK alice+x" {
 		t.Errorf("after a reload: %q", r)
 	}
@@ -271,9 +178,8 @@ func TestLifeOfTheDaemon(t *testing.T) {
 		t.Errorf("two tables of one kind do not share their connections:\n%s", regexp.MustCompile(`(?m)^gatepost_directory_server.*`).FindAllString(body, -1))
 	}
 
-	d.signal(syscall.SIGTERM)
-	<-d.done
-	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
+	d.Signal(syscall.SIGTERM)
+	if code := d.ExitCode(); code != 0 {
 		t.Errorf("exit %d after SIGTERM", code)
 	}
 	if _, err := os.Stat(socket); !os.IsNotExist(err) {
@@ -288,7 +194,7 @@ func TestTables(t *testing.T) {
 	write(t, filepath.Join(dir, "users.cf"), fmt.Sprintf(table, slapd.URI()))
 	write(t, filepath.Join(dir, "README"), "not a table")
 	d := start(t, "--tables", dir, "--listen", "inet:127.0.0.1:0")
-	c := dial(t, "tcp", d.waitLog(`msg=listening address=inet:(\S+)`))
+	c := dial(t, "tcp", d.WaitLog(`msg=listening address=inet:(\S+)`))
 	if r := c.ask("users alice@example.org"); r != "OK alice" {
 		t.Errorf("%q", r)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -10,30 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"gatepost/internal/dbmail"
+	"gatepost/internal/testbed"
 	"gatepost/schema"
 )
 
-// build makes the program once for all tests.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "gatepost-lmtpd")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "gatepost-lmtpd")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var build, remove = testbed.Build("gatepost-lmtpd")
 
 func program(t *testing.T) string {
 	t.Helper()
@@ -46,9 +32,7 @@ func program(t *testing.T) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
+	remove()
 	os.Exit(code)
 }
 
@@ -72,82 +56,6 @@ func makeStore(t *testing.T, path string) {
 	defer s.Close()
 	if _, err := s.AddUser(ctx, "alice", 0, []string{"alice@example.org"}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// daemonProcess is a running gatepost-lmtpd.
-type daemonProcess struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	log  []string
-	cond *sync.Cond
-	done chan struct{}
-}
-
-func start(t *testing.T, args ...string) *daemonProcess {
-	t.Helper()
-	d := &daemonProcess{t: t, cmd: exec.Command(program(t), args...), done: make(chan struct{})}
-	d.cond = sync.NewCond(&d.mu)
-	pipe, err := d.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		sc := bufio.NewScanner(pipe)
-		for sc.Scan() {
-			d.mu.Lock()
-			d.log = append(d.log, sc.Text())
-			d.cond.Broadcast()
-			d.mu.Unlock()
-		}
-		_ = d.cmd.Wait()
-		d.mu.Lock()
-		close(d.done)
-		d.cond.Broadcast()
-		d.mu.Unlock()
-	}()
-	t.Cleanup(func() {
-		_ = d.cmd.Process.Kill()
-		<-d.done
-		if t.Failed() {
-			t.Log(strings.Join(d.log, "\n"))
-		}
-	})
-	return d
-}
-
-// waitLog waits for a log line that matches and gives its first group.
-func (d *daemonProcess) waitLog(pattern string) string {
-	d.t.Helper()
-	re := regexp.MustCompile(pattern)
-	timer := time.AfterFunc(20*time.Second, func() {
-		d.mu.Lock()
-		d.cond.Broadcast()
-		d.mu.Unlock()
-	})
-	defer timer.Stop()
-	deadline := time.Now().Add(20 * time.Second)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for seen := 0; ; {
-		for ; seen < len(d.log); seen++ {
-			if m := re.FindStringSubmatch(d.log[seen]); m != nil {
-				return m[len(m)-1]
-			}
-		}
-		if time.Now().After(deadline) {
-			d.t.Fatalf("no log line matches %q", pattern)
-		}
-		select {
-		case <-d.done:
-			d.t.Fatalf("ended without a log line that matches %q", pattern)
-		default:
-		}
-		d.cond.Wait()
 	}
 }
 
@@ -178,12 +86,12 @@ func TestLifeOfTheDaemon(t *testing.T) {
 	}
 	good := "hostname = \"%s\"\nrecipients = \"sql\"\n[store]\ndsn = \"sqlite:" + storePath + "\"\n[metrics]\nlisten = \"inet:127.0.0.1:0\"\n"
 	write(fmt.Sprintf(good, "first.example.org"))
-	d := start(t, "--config", config, "--listen", "inet:127.0.0.1:0")
-	addr := d.waitLog(`msg=listening address=inet:(\S+)`)
-	metrics := d.waitLog(`msg=metrics address=inet:(\S+)`)
+	d := testbed.Run(t, program(t), "--config", config, "--listen", "inet:127.0.0.1:0")
+	addr := d.WaitLog(`msg=listening address=inet:(\S+)`)
+	metrics := d.WaitLog(`msg=metrics address=inet:(\S+)`)
 
 	// It runs without its store, says so, and defers.
-	d.waitLog(`store is not available`)
+	d.WaitLog(`store is not available`)
 	if r := lhlo(t, addr); !strings.Contains(r, "451 4.3.0") {
 		t.Errorf("without a store: %q", r)
 	}
@@ -204,7 +112,7 @@ func TestLifeOfTheDaemon(t *testing.T) {
 		t.Errorf("/healthz: %d", code)
 	}
 	makeStore(t, storePath)
-	d.waitLog(`msg="store is open"`)
+	d.WaitLog(`msg="store is open"`)
 	if r := lhlo(t, addr); !strings.Contains(r, "220 first.example.org") || !strings.Contains(r, "250-PIPELINING") {
 		t.Errorf("with a store: %q", r)
 	}
@@ -217,26 +125,19 @@ func TestLifeOfTheDaemon(t *testing.T) {
 
 	// A bad configuration changes nothing, a good one does.
 	write("hostnam = \"x\"\n")
-	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	d.waitLog(`reload refused`)
+	d.Signal(syscall.SIGHUP)
+	d.WaitLog(`reload refused`)
 	if r := lhlo(t, addr); !strings.Contains(r, "220 first.example.org") {
 		t.Errorf("after a bad reload: %q", r)
 	}
 	write(fmt.Sprintf(good, "second.example.org"))
-	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	d.waitLog(`msg=reloaded`)
+	d.Signal(syscall.SIGHUP)
+	d.WaitLog(`msg=reloaded`)
 	if r := lhlo(t, addr); !strings.Contains(r, "220 second.example.org") {
 		t.Errorf("after a reload: %q", r)
 	}
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	<-d.done
-	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
+	d.Signal(syscall.SIGTERM)
+	if code := d.ExitCode(); code != 0 {
 		t.Errorf("exit %d after SIGTERM", code)
 	}
 }
