@@ -37,10 +37,10 @@ func (f *fakeDirectory) Search(ctx context.Context, r *directory.Request) (*dire
 	member := r.Scope == directory.ScopeBase
 	if member {
 		f.inside++
-		f.most = max(f.most, f.inside)
-		if f.inside == f.gate {
+		if f.inside == f.gate && f.most < f.gate { // the first time
 			close(f.open)
 		}
+		f.most = max(f.most, f.inside)
 	}
 	f.mu.Unlock()
 	if member && f.gate > 0 {
