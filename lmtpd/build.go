@@ -13,6 +13,7 @@ import (
 
 	"gatepost/internal/daemon"
 	"gatepost/internal/dbmail"
+	"gatepost/lmtpd/recipient"
 )
 
 // OpenStore opens the store that the configuration names.
@@ -54,10 +55,10 @@ func (c *Config) Settings(store *dbmail.Store, certs *daemon.Certificates, log *
 		Hostname: c.Hostname, Store: store, RequireTLS: c.TLS.Required,
 		MaxMessageSize: int64(c.MaxMessageSize), MaxRecipients: c.MaxRecipients, MaxMemory: int64(c.MaxMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), QuotaTemporary: c.QuotaFailure == "soft",
-		Charset: c.Charset, Log: log, Metrics: m,
+		Delivery: c.Delivery, Charset: c.Charset, Log: log, Metrics: m,
 	}
 	if store != nil {
-		s.Recipients = store
+		s.Recipients = recipient.SQL{Store: store}
 	}
 	if certs != nil {
 		s.TLS = certs.ServerConfig()

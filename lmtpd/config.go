@@ -1,8 +1,10 @@
 package lmtpd
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +20,17 @@ type Config struct {
 	// Listen: addresses. Default: the sockets that systemd passed, else
 	// inet:127.0.0.1:24. unix:/path?mode=0660&group=postfix works too.
 	Listen []string `toml:"listen"`
-	// Recipients says who answers what an address stands for: "sql"
-	// (DBMail's own tables). Default: "sql".
+	// Recipients says who answers what an address stands for: "directory"
+	// (LDAP), "sql" (DBMail's own tables), or both in their order: the
+	// second is asked when the first knows that there is no such recipient.
+	// Default: "sql".
 	Recipients daemon.Strings `toml:"recipients"`
+	// Directory is the file that says where the directory is. Default:
+	// directory.toml beside this file.
+	Directory string `toml:"directory"`
+	// Service that an account of the directory must have, as in
+	// authorizedService, to get mail. Default: none is asked for.
+	Service string `toml:"service"`
 	// MaxMessageSize of one message. The store may take less. Default: 100M.
 	MaxMessageSize daemon.Size `toml:"max_message_size"`
 	// MaxMemory of all messages that are being received or stored. A
@@ -53,6 +63,8 @@ type Config struct {
 	Ignore []string `toml:"ignore"`
 
 	Store     StoreConfig     `toml:"store"`
+	Delivery  DeliveryConfig  `toml:"delivery"`
+	Peers     []PeerConfig    `toml:"peer"`
 	TLS       TLSConfig       `toml:"tls"`
 	Smarthost SmarthostConfig `toml:"smarthost"`
 	Log       LogConfig       `toml:"log"`
@@ -125,6 +137,7 @@ func DefaultConfig() Config {
 		MaxConnections: 200, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		IdleTimeout: daemon.Duration(5 * time.Minute), DrainTimeout: daemon.Duration(30 * time.Second),
 		QuotaFailure: "hard", Charset: "windows-1252", RepeatWindow: daemon.Duration(120 * time.Hour),
+		Delivery:  DeliveryConfig{NotificationSubject: "NEW MAIL NOTIFICATION"},
 		Store:     StoreConfig{HashAlgorithm: "sha1", HeaderCache: "known"},
 		Smarthost: SmarthostConfig{TLS: "may", Timeout: daemon.Duration(time.Minute)},
 		Log:       LogConfig{Format: "text", Level: "info"},
@@ -135,6 +148,9 @@ func DefaultConfig() Config {
 func LoadConfig(path string) (Config, daemon.Problems) {
 	c := DefaultConfig()
 	file, _ := daemon.LoadConfig(path, &c)
+	if c.Directory == "" {
+		c.Directory = filepath.Join(filepath.Dir(path), "directory.toml")
+	}
 	c.validate(file)
 	return c, file.Problems()
 }
@@ -159,10 +175,22 @@ func (c *Config) validate(f *daemon.Config) {
 		}
 	}
 	if len(c.Recipients) == 0 {
-		f.Problem("recipients", "empty; want \"sql\"")
+		f.Problem("recipients", "empty; want \"directory\", \"sql\" or both")
 	}
-	for _, r := range c.Recipients {
-		oneOf("recipients", r, "sql")
+	for i, r := range c.Recipients {
+		oneOf("recipients", r, "directory", "sql")
+		if slices.Contains(c.Recipients[:i], r) {
+			f.Problem("recipients", "%q stands there twice", r)
+		}
+	}
+	for i := range c.Peers {
+		key := fmt.Sprintf("peer[%d]", i)
+		if _, _, err := c.Peers[i].networks(); err != nil {
+			f.Problem(key+".networks", "%v", err)
+		}
+		if len(c.Peers[i].Certificates) > 0 && c.TLS.ClientCA == "" {
+			f.Problem(key+".certificates", "needs tls.client_ca, the authorities that sign them")
+		}
 	}
 	positive("max_message_size", int64(c.MaxMessageSize))
 	positive("max_memory", int64(c.MaxMemory))

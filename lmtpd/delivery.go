@@ -60,6 +60,7 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 		})
 	}
 	d.forward(ctx, refused)
+	d.afterwards()
 
 	replies = make([]*smtp.SMTPError, len(d.tx.rcpts))
 	why := make([]error, len(d.tx.rcpts))
@@ -94,7 +95,7 @@ func (d *delivery) choose(refused []error) {
 		for _, u := range rc.is.Users {
 			if _, ok := d.at[u.ID]; !ok {
 				d.at[u.ID] = len(d.targets)
-				d.targets = append(d.targets, dbmail.Target{UserID: u.ID, Mailbox: rc.is.Detail})
+				d.targets = append(d.targets, d.place(u, rc.is.Detail))
 			}
 		}
 	}
@@ -189,7 +190,7 @@ func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
 }
 
 // report writes the one log line of a recipient.
-func (d *delivery) report(rc recipient, v *smtp.SMTPError, why error) {
+func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error) {
 	d.s.set.Metrics.recipient(stageData, v)
 	args := []any{
 		"stage", "data", "queue_id", queueID(d.m.HeaderValues("Received")), "message_id", first(d.m.HeaderValues("Message-ID")),

@@ -20,6 +20,7 @@ import (
 	"gatepost/internal/daemon"
 	"gatepost/internal/dbmail"
 	"gatepost/internal/testbed"
+	"gatepost/lmtpd/recipient"
 	"gatepost/schema"
 )
 
@@ -102,7 +103,7 @@ func benchOn(t *testing.T, store *dbmail.Store, change func(*Settings)) *bench {
 	t.Helper()
 	b := &bench{t: t, store: store, log: &syncBuffer{}}
 	b.set = &Settings{
-		Hostname: "mx.example.org", Store: store, Recipients: store,
+		Hostname: "mx.example.org", Store: store, Recipients: recipient.SQL{Store: store},
 		MaxMessageSize: 8 << 20, MaxRecipients: 100, MaxMemory: 64 << 20, IdleTimeout: 20 * time.Second,
 		Log:     slog.New(slog.NewTextHandler(b.log, nil)),
 		Metrics: NewMetrics(prometheus.NewRegistry()),

@@ -7,6 +7,7 @@ import (
 
 	"gatepost/internal/dbmail"
 	"gatepost/internal/message"
+	"gatepost/lmtpd/recipient"
 )
 
 // Replies that lmtpd gives; what the client reads says nothing of the inside.
@@ -18,6 +19,7 @@ var (
 	replyInactive    = reply(550, 5, 2, 1, "mailbox is disabled")
 	replyFull        = reply(552, 5, 2, 2, "mailbox is full")
 	replyFullLater   = reply(452, 4, 2, 2, "mailbox is full")
+	replyNoService   = reply(550, 5, 7, 1, "recipient has no mailbox service")
 	replyReadOnly    = reply(550, 5, 7, 1, "mailbox takes no mail")
 	replyNoRoute     = reply(550, 5, 3, 3, "the address leads to nothing that can receive mail")
 	replyTooLarge    = reply(552, 5, 3, 4, "message is too large")
@@ -61,6 +63,8 @@ func (s *Settings) verdict(err error) *smtp.SMTPError {
 			return replyFullLater
 		}
 		return replyFull
+	case errors.Is(err, recipient.ErrNoService):
+		return replyNoService
 	case errors.Is(err, dbmail.ErrNoPermission):
 		return replyReadOnly
 	case errors.Is(err, dbmail.ErrUndeliverable):

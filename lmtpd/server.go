@@ -14,13 +14,13 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"gatepost/internal/dbmail"
+	"gatepost/lmtpd/recipient"
 )
 
-// Recipients says what an address stands for. dbmail.Store answers from
-// DBMail's own tables. Errors that are not definite (see dbmail) mean that it
-// cannot tell.
+// Recipients says what an address stands for. Errors that are not definite
+// (see dbmail and recipient) mean that it cannot tell.
 type Recipients interface {
-	Lookup(ctx context.Context, address string) (dbmail.Recipient, error)
+	Lookup(ctx context.Context, address string) (recipient.Recipient, error)
 }
 
 // Settings are what a server works with between two reloads.
@@ -35,7 +35,8 @@ type Settings struct {
 	MaxRecipients  int   // of one message
 	MaxMemory      int64 // octets of all messages in memory
 	IdleTimeout    time.Duration
-	QuotaTemporary bool   // a full mailbox is 452 instead of 552
+	QuotaTemporary bool // a full mailbox is 452 instead of 552
+	Delivery       DeliveryConfig
 	Charset        string // guess for undeclared 8-bit headers
 	Log            *slog.Logger
 	Metrics        *Metrics

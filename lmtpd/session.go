@@ -16,6 +16,7 @@ import (
 
 	"gatepost/internal/dbmail"
 	"gatepost/internal/message"
+	"gatepost/lmtpd/recipient"
 )
 
 // session is one client's LMTP session. go-smtp calls its methods one after
@@ -36,13 +37,13 @@ type session struct {
 type transaction struct {
 	from  string
 	opts  smtp.MailOptions
-	rcpts []recipient
+	rcpts []accepted
 }
 
-// recipient is one accepted RCPT.
-type recipient struct {
+// accepted is one accepted RCPT.
+type accepted struct {
 	address string // as the client gave it
-	is      dbmail.Recipient
+	is      recipient.Recipient
 }
 
 // lookupTimeout bounds the resolution of one recipient; Postfix's
@@ -108,7 +109,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tx.rcpts = append(s.tx.rcpts, recipient{to, r})
+	s.tx.rcpts = append(s.tx.rcpts, accepted{to, r})
 	return nil
 }
 

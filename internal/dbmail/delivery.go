@@ -23,10 +23,11 @@ type Delivery struct {
 	Arrived  func()            // of Store.Expect; may be nil
 }
 
-// Target is a user and the mailbox that the address asked for.
+// Target is a user and the mailbox that the message is for.
 type Target struct {
-	UserID  uint64
-	Mailbox string // as in the address, UTF-8; "" is INBOX; one that is missing or not writable falls back to INBOX
+	UserID   uint64
+	Mailbox  string    // as in the address, UTF-8; "" is INBOX; one that is missing or not writable falls back to INBOX
+	Identity *Identity // as in User
 }
 
 // Outcome is what became of one target. A nil Err means that the copy is on

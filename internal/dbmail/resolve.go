@@ -27,6 +27,9 @@ type User struct {
 	Active bool
 	Quota  int64 // bytes; 0 is without limit
 	Used   int64 // bytes
+	// Identity is the directory's account, if the user is one of the
+	// directory's; nil for a user that is the store's own.
+	Identity *Identity
 }
 
 // Full says that not even an empty message fits.
