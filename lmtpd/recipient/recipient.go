@@ -27,6 +27,10 @@ type List struct {
 	Owner string
 	// Failures are members that cannot receive, for good.
 	Failures []Failure
+	// Doubts are members of which we cannot tell (a row that belongs to
+	// somebody else, perhaps): the others get the message at once, and the
+	// client comes again for these.
+	Doubts []Failure
 }
 
 // Failure is a member that cannot receive.
