@@ -36,8 +36,9 @@ const deliverTimeout = 5 * time.Minute
 // run delivers to all recipients and gives the reply for each, nil for 2xx,
 // and what to do when the client has read them.
 //
-// What is stored here comes first, what goes elsewhere second: a copy in the
-// store is recognised when the message comes again, so a smarthost that is
+// What is stored here comes first, what goes elsewhere second, and the replies
+// last: until then the client's queue is where the message is safe. A copy in
+// the store is recognised when the message comes again, so a smarthost that is
 // away costs no duplicate.
 func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
@@ -49,56 +50,47 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 		switch {
 		case hops:
 			refused[i] = errHops
-		case len(rc.is.Forwards) > 0 && d.wasHere(rc.address):
+		case len(rc.is.Forwards) > 0 && d.wasHere(rc.address), rc.is.List != nil && d.wasHere(rc.is.List.Address):
 			refused[i] = errLoop
 		}
 	}
 	d.choose(refused)
-	if len(d.targets) > 0 {
-		d.local = d.s.set.Store.Deliver(&dbmail.Delivery{
-			Message: d.m, Digest: d.digest, Sender: d.tx.from, Received: d.start.UTC(), Targets: d.targets, Arrived: d.arrived,
-		})
-	}
+	d.store(ctx)
 	d.forward(ctx, refused)
 	d.afterwards()
 
 	replies = make([]*smtp.SMTPError, len(d.tx.rcpts))
-	why := make([]error, len(d.tx.rcpts))
 	for i, rc := range d.tx.rcpts {
-		consider := func(err error) {
-			if v := d.s.set.verdict(err); rank(v) > rank(replies[i]) {
-				replies[i], why[i] = v, err
-			}
+		err := refused[i]
+		var told int
+		switch {
+		case err != nil:
+		case rc.is.List != nil:
+			told, err = d.listOutcome(ctx, rc)
+		default:
+			err = d.outcome(rc)
 		}
-		consider(refused[i])
-		if refused[i] == nil {
-			for _, u := range rc.is.Users {
-				consider(d.local[d.at[u.ID]].Err)
-			}
-			for _, f := range rc.is.Forwards {
-				consider(d.remote[f])
-			}
-		}
-		d.report(rc, replies[i], why[i])
+		replies[i] = d.s.set.verdict(err)
+		d.report(rc, replies[i], err, told)
 	}
 	return replies, d.proof(refused, replies)
 }
 
-// choose makes the list of users, each once, in the mailbox of the first
-// recipient that reaches it.
-func (d *delivery) choose(refused []error) {
-	d.at = map[uint64]int{}
-	for i, rc := range d.tx.rcpts {
-		if refused[i] != nil {
-			continue
-		}
-		for _, u := range rc.is.Users {
-			if _, ok := d.at[u.ID]; !ok {
-				d.at[u.ID] = len(d.targets)
-				d.targets = append(d.targets, d.place(u, rc.is.Detail))
-			}
+// outcome is what became of a recipient: nil, or the error that counts most
+// among those of the users and addresses that it stands for.
+func (d *delivery) outcome(rc accepted) (worst error) {
+	consider := func(err error) {
+		if rank(d.s.set.verdict(err)) > rank(d.s.set.verdict(worst)) {
+			worst = err
 		}
 	}
+	for _, u := range rc.is.Users {
+		consider(d.local[d.at[u.ID]].Err)
+	}
+	for _, f := range rc.is.Forwards {
+		consider(d.remote[f])
+	}
+	return worst
 }
 
 // wasHere says that the message was forwarded from this address before.
@@ -109,48 +101,6 @@ func (d *delivery) wasHere(address string) bool {
 		}
 	}
 	return false
-}
-
-// forward sends the message on, once to each address.
-func (d *delivery) forward(ctx context.Context, refused []error) {
-	d.remote = map[string]error{}
-	for i, rc := range d.tx.rcpts {
-		if refused[i] != nil {
-			continue
-		}
-		var to []string
-		for _, f := range rc.is.Forwards {
-			if _, ok := d.remote[f]; ok {
-				continue
-			}
-			mark := dbmail.ForwardMark(d.tx.from, f, d.digest)
-			switch done, err := d.s.set.Store.Forwarded(ctx, mark); {
-			case err != nil:
-				d.remote[f] = err
-			case done:
-				d.remote[f] = nil
-			default:
-				to = append(to, f)
-				d.remote[f] = errNoSmarthost
-			}
-		}
-		if len(to) == 0 || d.s.set.Smarthost == nil {
-			continue
-		}
-		results := d.s.set.Smarthost.Send(ctx, Outgoing{
-			Sender: d.tx.from, Recipients: to, For: rc.address, Body: d.raw.Data, UTF8: d.tx.opts.UTF8,
-		})
-		for k, f := range to {
-			d.remote[f] = results[k]
-			if results[k] != nil {
-				continue
-			}
-			if err := d.s.set.Store.RecordForward(ctx, dbmail.ForwardMark(d.tx.from, f, d.digest)); err != nil {
-				// The smarthost has it. Only a repeat would now send it twice.
-				d.s.log.Warn("forward not recorded", "rcpt", rc.address, "to", f, "why", err)
-			}
-		}
-	}
 }
 
 // proof is what to note when the client proves that it has read the replies:
@@ -175,6 +125,9 @@ func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
 		for _, f := range rc.is.Forwards {
 			note(dbmail.ForwardMark(d.tx.from, f, d.digest))
 		}
+		if l := rc.is.List; l != nil {
+			note(failuresMark(l, d.digest))
+		}
 	}
 	var read []dbmail.Mark
 	for _, m := range all {
@@ -189,8 +142,9 @@ func (d *delivery) proof(refused []error, replies []*smtp.SMTPError) func() {
 	return func() { store.Answered(read) }
 }
 
-// report writes the one log line of a recipient.
-func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error) {
+// report writes the one log line of a recipient. told is how many failures
+// the owner of a list was told.
+func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error, told int) {
 	d.s.set.Metrics.recipient(stageData, v)
 	args := []any{
 		"stage", "data", "queue_id", queueID(d.m.HeaderValues("Received")), "message_id", first(d.m.HeaderValues("Message-ID")),
@@ -199,7 +153,10 @@ func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error) {
 	if d.m.Unsplit {
 		args = append(args, "unsplit", true)
 	}
-	if v == nil {
+	switch {
+	case rc.is.List != nil:
+		args = append(args, d.ofList(rc, told)...)
+	case v == nil:
 		for _, u := range rc.is.Users {
 			o := d.local[d.at[u.ID]]
 			args = append(args, "user", u.Name, "mailbox", o.Mailbox, "uid", o.UID)
@@ -210,6 +167,8 @@ func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error) {
 		for _, f := range rc.is.Forwards {
 			args = append(args, "forward", f)
 		}
+	}
+	if v == nil {
 		d.s.log.Info("delivered", args...)
 		return
 	}

@@ -30,7 +30,7 @@ type Smarthost struct {
 type Outgoing struct {
 	Sender     string
 	Recipients []string
-	For        string // the address that forwards: goes into Delivered-To
+	For        string // the address that forwards: goes into Delivered-To; "" for none
 	Body       []byte // LF line ends
 	UTF8       bool   // SMTPUTF8 was asked for
 }
@@ -81,8 +81,10 @@ func (h *Smarthost) send(ctx context.Context, o Outgoing, results []error) error
 	}
 	// On any error the connection is dropped without the final dot: the
 	// smarthost must not take half a message for a whole one.
-	if _, err := fmt.Fprintf(w, "Delivered-To: %s\r\n", o.For); err != nil {
-		return fmt.Errorf("smarthost: content: %w", err)
+	if o.For != "" {
+		if _, err := fmt.Fprintf(w, "Delivered-To: %s\r\n", o.For); err != nil {
+			return fmt.Errorf("smarthost: content: %w", err)
+		}
 	}
 	if err := writeCRLF(w, o.Body); err != nil {
 		return fmt.Errorf("smarthost: content: %w", err)

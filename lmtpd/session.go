@@ -92,10 +92,10 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	r, err := s.set.Recipients.Lookup(ctx, to)
-	if err == nil && len(r.Forwards) == 0 && allFull(r.Users) {
+	if err == nil && r.List == nil && len(r.Forwards) == 0 && allFull(r.Users) {
 		err = dbmail.ErrOverQuota
 	}
-	if err == nil && len(r.Users) == 0 && s.set.Smarthost == nil {
+	if err == nil && r.List == nil && len(r.Users) == 0 && s.set.Smarthost == nil {
 		err = errNoSmarthost
 	}
 	for _, target := range r.Refused {
