@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -52,7 +53,7 @@ func (c *Config) SameStore(o *Config) bool {
 // settings with which every client is asked to come back later.
 func (c *Config) Settings(store *dbmail.Store, certs *daemon.Certificates, log *slog.Logger, m *Metrics) (*Settings, error) {
 	s := &Settings{
-		Hostname: c.Hostname, Store: store, RequireTLS: c.TLS.Required,
+		Hostname: c.Hostname, Store: store, RequireTLS: c.TLS.Required, Peers: c.peers(),
 		MaxMessageSize: int64(c.MaxMessageSize), MaxRecipients: c.MaxRecipients, MaxMemory: int64(c.MaxMemory),
 		IdleTimeout: time.Duration(c.IdleTimeout), QuotaTemporary: c.QuotaFailure == "soft",
 		Delivery: c.Delivery, Charset: c.Charset, Log: log, Metrics: m,
@@ -74,7 +75,7 @@ func (c *Config) Certificates(log *slog.Logger) (*daemon.Certificates, error) {
 		return nil, nil
 	}
 	return daemon.LoadCertificates(daemon.CertFiles{
-		Certificate: c.TLS.Certificate, Key: c.TLS.Key, ClientCA: c.TLS.ClientCA,
+		Certificate: c.TLS.Certificate, Key: c.TLS.Key, ClientCA: c.TLS.ClientCA, ClientMay: len(c.Peers) > 0,
 	}, log)
 }
 
@@ -133,8 +134,18 @@ func (c *Config) Addresses(flags []string) []string {
 
 // Guard bounds who may connect and how often.
 func (c *Config) Guard() daemon.GuardOptions {
+	allow := c.Allow
+	if len(c.Peers) > 0 {
+		allow = nil
+		for _, p := range c.peers() {
+			allow = append(allow, p.Networks...)
+		}
+		if len(allow) == 0 { // unix sockets alone: an empty list would allow all
+			allow = []netip.Prefix{netip.MustParsePrefix("255.255.255.255/32")}
+		}
+	}
 	return daemon.GuardOptions{
-		MaxConnections: c.MaxConnections, MaxPerPeer: c.MaxPerClient, Allow: c.Allow,
+		MaxConnections: c.MaxConnections, MaxPerPeer: c.MaxPerClient, Allow: allow,
 		Refuse: func(conn net.Conn, why daemon.Refusal) {
 			text := "421 4.3.2 too many connections, try again later\r\n"
 			if why == daemon.RefusedPeer {

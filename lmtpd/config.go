@@ -91,7 +91,8 @@ type TLSConfig struct {
 	// Certificate and key, PEM files; re-read when they change. Default: none.
 	Certificate string `toml:"certificate"`
 	Key         string `toml:"key"`
-	// ClientCA, a PEM file: clients must show a certificate that it signed.
+	// ClientCA, a PEM file: clients must show a certificate that it signed,
+	// or, where there are [[peer]], those that have certificates there.
 	// Default: none is asked for.
 	ClientCA string `toml:"client_ca"`
 	// Required refuses mail without STARTTLS. Default: false.

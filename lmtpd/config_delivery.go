@@ -1,6 +1,7 @@
 package lmtpd
 
 import (
+	"fmt"
 	"net/netip"
 
 	"gatepost/internal/daemon"
@@ -48,13 +49,36 @@ func (p *PeerConfig) networks() (nets []netip.Prefix, unix bool, err error) {
 		}
 		n, err := netip.ParsePrefix(text)
 		if err != nil {
-			a, aerr := netip.ParseAddr(text)
-			if aerr != nil {
-				return nil, false, err
+			a, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, false, fmt.Errorf("%q is no network; want an address, one with /LENGTH, or \"unix\"", text)
 			}
 			n = netip.PrefixFrom(a, a.BitLen())
 		}
 		nets = append(nets, n.Masked())
 	}
 	return nets, unix, nil
+}
+
+// peers are who may deliver. Without any [[peer]] it is who is allowed to
+// connect, and to lists who is on this machine.
+func (c *Config) peers() []Peer {
+	allow := c.Allow
+	if len(allow) == 0 {
+		allow = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	if len(c.Peers) == 0 {
+		loopback := DefaultConfig().Allow // whom allow leaves out does not get so far
+		return []Peer{{Networks: loopback, Unix: true, Lists: true}, {Networks: allow}}
+	}
+	var out []Peer
+	for i := range c.Peers {
+		p := &c.Peers[i]
+		nets, unix, _ := p.networks() // validated by the configuration
+		if len(p.Networks) == 0 {
+			nets, unix = allow, true
+		}
+		out = append(out, Peer{Networks: nets, Unix: unix, Certificates: p.Certificates, Lists: p.Lists})
+	}
+	return out
 }

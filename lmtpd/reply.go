@@ -31,6 +31,9 @@ var (
 	replyNoRoom      = reply(452, 4, 3, 1, "too many messages at once, try again later")
 	replyNested      = reply(503, 5, 5, 1, "sender was given already; RSET first")
 	replyTLS         = reply(530, 5, 7, 0, "issue STARTTLS first")
+	replyCertificate = reply(454, 4, 7, 0, "STARTTLS with a certificate that is accepted here is needed")
+	replyStranger    = reply(450, 4, 7, 1, "mail is not accepted from this client")
+	replyNoLists     = reply(450, 4, 7, 1, "mail for lists is not accepted from this client")
 	replyIncomplete  = reply(451, 4, 4, 2, "message was not received completely")
 	replyNoSmarthost = reply(451, 4, 3, 5, "forwarding is not configured")
 )
@@ -45,6 +48,16 @@ var (
 	errHops           = errors.New("too many Received fields")
 	errForwardRefused = errors.New("the smarthost refused an address")
 	errNoSmarthost    = errors.New("no smarthost is configured")
+)
+
+// What is wrong with a client is the configuration's on either side: its mail
+// waits until that is mended.
+var (
+	errStranger         = errors.New("no peer is expected from there")
+	errNeedsTLS         = errors.New("the peer has not used STARTTLS")
+	errNoCertificate    = errors.New("the peer has shown no certificate")
+	errOtherCertificate = errors.New("the peer's certificate has none of the names that are expected from there")
+	errNoLists          = errors.New("the peer may not send to lists; see lists in [[peer]]")
 )
 
 // verdict turns an error into the reply for one recipient: the only place
@@ -83,6 +96,12 @@ func (s *Settings) verdict(err error) *smtp.SMTPError {
 		return replyNoSmarthost
 	case errors.Is(err, errNoRoom):
 		return replyNoRoom
+	case errors.Is(err, errStranger):
+		return replyStranger
+	case errors.Is(err, errNeedsTLS), errors.Is(err, errNoCertificate), errors.Is(err, errOtherCertificate):
+		return replyCertificate
+	case errors.Is(err, errNoLists):
+		return replyNoLists
 	}
 	return replyLater
 }

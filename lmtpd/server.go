@@ -31,9 +31,10 @@ type Settings struct {
 	Smarthost      *Smarthost // nil: addresses elsewhere are deferred
 	TLS            *tls.Config
 	RequireTLS     bool
-	MaxMessageSize int64 // octets; what the store takes may be less
-	MaxRecipients  int   // of one message
-	MaxMemory      int64 // octets of all messages in memory
+	Peers          []Peer // who may deliver; none: everybody, to lists too
+	MaxMessageSize int64  // octets; what the store takes may be less
+	MaxRecipients  int    // of one message
+	MaxMemory      int64  // octets of all messages in memory
 	IdleTimeout    time.Duration
 	QuotaTemporary bool // a full mailbox is 452 instead of 552
 	Delivery       DeliveryConfig

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,9 @@ type session struct {
 	budget *budget
 	conn   *conn
 	client string
-	tls    bool
+	net    net.Conn  // the client's, without the layers above
+	tls    *tls.Conn // nil: no TLS
+	peer   *Peer     // once it has said MAIL
 	log    *slog.Logger
 
 	mu sync.Mutex // BDAT reads a message beside the commands that may reset it
@@ -54,9 +57,10 @@ func (srv *Server) newSession(set *Settings, c *smtp.Conn) *session {
 	s := &session{set: set, budget: &srv.budget}
 	nc := c.Conn()
 	if t, ok := nc.(*tls.Conn); ok {
-		s.tls = true
+		s.tls = t
 		nc = t.NetConn()
 	}
+	s.net = nc
 	if t, ok := nc.(*tracked); ok {
 		s.conn = t.conn
 	}
@@ -64,6 +68,26 @@ func (srv *Server) newSession(set *Settings, c *smtp.Conn) *session {
 	s.log = set.Log.With("client", s.client)
 	set.Metrics.sessions.Inc()
 	return s
+}
+
+// state is that of TLS, nil without it. The handshake is over when the first
+// command has come.
+func (s *session) state() *tls.ConnectionState {
+	if s.tls == nil {
+		return nil
+	}
+	state := s.tls.ConnectionState()
+	return &state
+}
+
+// certificate names the client's certificate, for the log.
+func (s *session) certificate() string {
+	state := s.state()
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return ""
+	}
+	c := state.PeerCertificates[0]
+	return strings.Join(append([]string{c.Subject.String()}, c.DNSNames...), " ")
 }
 
 func clientName(c net.Conn) string {
@@ -75,8 +99,15 @@ func clientName(c net.Conn) string {
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, opts *smtp.MailOptions) error {
-	if s.set.RequireTLS && !s.tls {
+	if s.set.RequireTLS && s.tls == nil {
 		return replyTLS
+	}
+	if len(s.set.Peers) > 0 && s.peer == nil {
+		var err error
+		if s.peer, err = identify(s.set.Peers, s.net, s.state()); err != nil {
+			s.log.Warn("client may not deliver", "sender", from, "why", err, "certificate", s.certificate())
+			return s.set.verdict(err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,6 +128,9 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	}
 	if err == nil && r.List == nil && len(r.Users) == 0 && s.set.Smarthost == nil {
 		err = errNoSmarthost
+	}
+	if err == nil && r.List != nil && s.peer != nil && !s.peer.Lists {
+		err = errNoLists
 	}
 	for _, target := range r.Refused {
 		s.log.Warn("alias target refused: programs are never run", "rcpt", to, "target", target)

@@ -18,6 +18,8 @@ type CertFiles struct {
 	Certificate string `toml:"certificate"` // the server's chain, its own certificate first
 	Key         string `toml:"key"`         // the private key
 	ClientCA    string `toml:"client_ca"`   // if set, clients must show a certificate of these authorities
+	// ClientMay: clients need not show one; who uses the connection looks.
+	ClientMay bool `toml:"-"`
 }
 
 // recheck is how often handshakes look at the files at most.
@@ -171,6 +173,9 @@ func (c *Certificates) read() error {
 			return fmt.Errorf("read client CA: no certificate in %s", c.files.ClientCA)
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
+		if c.files.ClientMay {
+			config.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 	}
 	c.current, c.leaf = config, leaf
 	return nil
