@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/internal/daemon"
+	"gatepost/internal/directory"
 	"gatepost/ldapmap"
 )
 
@@ -38,7 +39,12 @@ func newService(o options, config ldapmap.Config) (*service, error) {
 	}
 	s.metrics = daemon.NewMetrics(s.log)
 	s.counts = ldapmap.NewMetrics(s.metrics.Registry)
-	s.metrics.Registry.MustRegister(ldapmap.NewDirectoryCollector(s.live.Load))
+	s.metrics.Registry.MustRegister(directory.NewCollector(func() []directory.DirectoryStats {
+		if live := s.live.Load(); live != nil {
+			return live.Stats()
+		}
+		return nil
+	}))
 	s.metrics.AddCheck("directory", func(ctx context.Context) error { return s.live.Load().Ready(ctx) })
 	return s, nil
 }
