@@ -134,10 +134,13 @@ func (b *battle) orphans() []copyOf {
 	return b.ledger.catch(b.inStore())
 }
 
-const copyQuery = "SELECT v.headervalue, u.userid FROM dbmail_messages m" +
+// copyTables join each copy with its user u and its subject v.headervalue.
+const copyTables = " FROM dbmail_messages m" +
 	" JOIN dbmail_mailboxes b ON b.mailbox_idnr = m.mailbox_idnr JOIN dbmail_users u ON u.user_idnr = b.owner_idnr" +
 	" JOIN dbmail_header h ON h.physmessage_id = m.physmessage_id JOIN dbmail_headervalue v ON v.id = h.headervalue_id" +
 	" JOIN dbmail_headername n ON n.id = h.headername_id WHERE m.status < 2 AND n.headername = 'subject'"
+
+const copyQuery = "SELECT v.headervalue, u.userid" + copyTables
 
 // inStore lists the copies that the store has.
 func (b *battle) inStore() []copyOf {

@@ -16,8 +16,11 @@ type lmtpClient struct {
 	in   *bufio.Reader
 }
 
+// dialer connects to an LMTP server.
+type dialer = func() (net.Conn, error)
+
 // greet opens a session.
-func greet(dial func() (net.Conn, error)) (*lmtpClient, error) {
+func greet(dial dialer) (*lmtpClient, error) {
 	conn, err := dial()
 	if err != nil {
 		return nil, err
@@ -57,13 +60,17 @@ func (c *lmtpClient) say(line string) (string, error) {
 
 // hand gives a message (CRLF, no line begins with a dot) to lmtpd in a session
 // of its own and returns the deciding reply for its only recipient.
-func hand(dial func() (net.Conn, error), rcpt, text string) (string, error) {
+func hand(dial dialer, rcpt, text string) (string, error) {
 	c, err := greet(dial)
 	if err != nil {
 		return "", err
 	}
 	defer c.conn.Close()
-	for _, command := range []string{"MAIL FROM:<nora@sender.test>", "RCPT TO:<" + rcpt + ">", "DATA"} {
+	mail := "MAIL FROM:<nora@sender.test>"
+	if strings.ContainsFunc(rcpt, func(r rune) bool { return r >= 0x80 }) {
+		mail += " SMTPUTF8"
+	}
+	for _, command := range []string{mail, "RCPT TO:<" + rcpt + ">", "DATA"} {
 		r, err := c.say(command)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", command, err)

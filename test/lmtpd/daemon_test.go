@@ -14,13 +14,14 @@ import (
 	"time"
 )
 
-// daemon is a gatepost-lmtpd process that listens on a unix socket, always
-// the same one, and can be killed and started again.
+// daemon is a gatepost-lmtpd process that listens at an address, always the
+// same one, and can be killed and started again.
 type daemon struct {
 	t      *testing.T
 	dir    string
-	socket string
-	logged int64 // size of the log when the running process was started
+	listen string // its address
+	socket string // the address's path, if it is a unix socket
+	logged int64  // size of the log when the running process was started
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process is gone
@@ -36,10 +37,22 @@ func startDaemon(t *testing.T, dsn, more string) *daemon {
 // startDaemonAt does so with a socket that others know already.
 func startDaemonAt(t *testing.T, socket, dsn, more string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: shortDir(t), socket: socket}
 	config := fmt.Sprintf("hostname = \"store.test\"\nrecipients = \"sql\"\n[store]\ndsn = %q\n%s", dsn, more)
-	if err := os.WriteFile(filepath.Join(d.dir, "lmtpd.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
+	return launch(t, "unix:"+socket+"?mode=0666", map[string]string{"lmtpd.toml": config}) // Postfix's lmtp(8) is another user
+}
+
+// launch starts the program at an address, with lmtpd.toml and what else it
+// reads in a directory.
+func launch(t *testing.T, listen string, files map[string]string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, dir: shortDir(t), listen: listen}
+	if path, ok := strings.CutPrefix(listen, "unix:"); ok {
+		d.socket, _, _ = strings.Cut(path, "?")
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		d.kill()
@@ -76,7 +89,7 @@ func (d *daemon) start() {
 	if info, err := out.Stat(); err == nil {
 		d.logged = info.Size()
 	}
-	cmd := exec.Command(program, "--config", filepath.Join(d.dir, "lmtpd.toml"), "--listen", "unix:"+d.socket+"?mode=0666") // Postfix's lmtp(8) is another user
+	cmd := exec.Command(program, "--config", filepath.Join(d.dir, "lmtpd.toml"), "--listen", d.listen)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started, done := make(chan error), make(chan struct{})

@@ -2,6 +2,7 @@ package lmtpd_test
 
 import (
 	"fmt"
+	"maps"
 	"net/smtp"
 	"regexp"
 	"strings"
@@ -44,19 +45,27 @@ func postfixFor(t *testing.T, lmtp string, more map[string]string) *testbed.Post
 	main := map[string]string{
 		"virtual_mailbox_domains": "example.org",
 		"virtual_transport":       "lmtp:" + lmtp,
-		"minimal_backoff_time":    "1s",
-		"maximal_backoff_time":    "2s",
-		"queue_run_delay":         "1s",
-		"transport_retry_time":    "1s",
-		"in_flow_delay":           "0s",
+	}
+	maps.Copy(main, more)
+	return postfixWith(t, testbed.PostfixOptions{Main: main})
+}
+
+// postfixWith starts a Postfix that soon tries again what was deferred.
+func postfixWith(t *testing.T, o testbed.PostfixOptions) *testbed.PostfixServer {
+	t.Helper()
+	main := map[string]string{
+		"minimal_backoff_time": "1s",
+		"maximal_backoff_time": "2s",
+		"queue_run_delay":      "1s",
+		"transport_retry_time": "1s",
+		"in_flow_delay":        "0s",
 		// A killed lmtpd comes back at once: do not give up on it.
 		"default_destination_concurrency_failed_cohort_limit": "0",
 		"initial_destination_concurrency":                     "20",
 	}
-	for k, v := range more {
-		main[k] = v
-	}
-	p := testbed.Postfix(t, testbed.PostfixOptions{Main: main})
+	maps.Copy(main, o.Main)
+	o.Main = main
+	p := testbed.Postfix(t, o)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("Postfix:\n%s", tail(p.Log(), 60))

@@ -50,6 +50,12 @@ func writeLetter(n int, users []string) letter {
 	return l
 }
 
+// simple is a message that no other one equals.
+func simple(id string) string {
+	return crlf(fmt.Sprintf("From: Nora <nora@sender.test>\nTo: you@example.org\nSubject: %[1]s\nDate: Tue, 03 Nov 2026 09:30:15 +0100\n"+
+		"Message-ID: <%[1]s@sender.test>\n\nbody of %[1]s\n", id))
+}
+
 // copyOf names what one recipient shall get of a letter.
 type copyOf struct{ letter, rcpt string }
 
