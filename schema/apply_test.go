@@ -140,21 +140,35 @@ func listTables(d Dialect) string {
 	return "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1"
 }
 
-// Own tables are added to a store that has none, and then left as they are.
+// Own tables are added to a store that has none, or only some, and are then
+// left as they are.
 func TestApplyOwn(t *testing.T) {
 	for d, db := range map[Dialect]*sql.DB{MySQL: openMySQL(t), SQLite: openSQLite(t)} {
 		applied(t, db, d, Options{})
 		before := lines(t, db, listTables(d))
 		applied(t, db, d, Options{Own: true})
 		exec(t, db, "INSERT INTO gatepost_forwards VALUES ('"+strings.Repeat("a", 64)+"', '2026-11-23 00:00:00')")
+		exec(t, db, "DROP TABLE gatepost_users")
 		applied(t, db, d, Options{Own: true})
-		if n := lines(t, db, "SELECT count(*) FROM gatepost_forwards"); n[0] != "1" {
+		exec(t, db, "INSERT INTO gatepost_users VALUES (10001, '2f5ffeb6-7c67-1041-8fc1-891066e1ce29', 'lena', '2026-11-23 00:00:00')")
+		if n := lines(t, db, "SELECT (SELECT count(*) FROM gatepost_forwards) + (SELECT count(*) FROM gatepost_users)"); n[0] != "2" {
 			t.Errorf("%s: the second run left %s rows", d, n[0])
 		}
-		exec(t, db, "DROP TABLE gatepost_forwards")
+		exec(t, db, "DROP TABLE gatepost_forwards", "DROP TABLE gatepost_users")
 		if after := lines(t, db, listTables(d)); !slices.Equal(before, after) {
 			t.Errorf("%s: %v became %v", d, before, after)
 		}
+	}
+}
+
+// Users are numbered by store, so stores of other prefixes in the same
+// database have tables of their own for them.
+func TestApplyOwnWithPrefix(t *testing.T) {
+	for d, db := range map[Dialect]*sql.DB{MySQL: openMySQL(t), SQLite: openSQLite(t)} {
+		applied(t, db, d, Options{Own: true})
+		applied(t, db, d, Options{Own: true, Prefix: "b_"})
+		exec(t, db, "INSERT INTO gatepost_users VALUES (4, 'a', 'lena', '2026-11-23 00:00:00')",
+			"INSERT INTO gatepost_b_users VALUES (4, 'b', 'mika', '2026-11-23 00:00:00')")
 	}
 }
 

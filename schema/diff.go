@@ -95,6 +95,14 @@ var spare = map[string]string{
 	"messageblks":        "nothing has written it since DBMail 3",
 }
 
+// withoutOwn says what it is like without a table of Gatepost's own, by the
+// end of its name.
+var withoutOwn = map[string]string{
+	"_forwards": "a delivery that is repeated after a lost reply may forward a message twice",
+	"_users": "a directory user's entry cannot be told from another one that gets its number and login later, " +
+		"and one that is renamed waits for the operator",
+}
+
 func (c *comparison) missingTable(want *table) {
 	d := Difference{
 		Object: "table " + want.name, Want: "a table", Have: missing, Severity: Breaks,
@@ -109,9 +117,12 @@ func (c *comparison) missingTable(want *table) {
 	}
 	switch {
 	case want.own():
-		d.Severity = Degrades
-		d.Why = "a delivery that is repeated after a lost reply may forward a message twice; " +
-			"mend with `schema apply --add-own`"
+		d.Severity, d.Why = Degrades, "mend with `schema apply --add-own`"
+		for end, why := range withoutOwn {
+			if strings.HasSuffix(want.name, end) {
+				d.Why = why + "; " + d.Why
+			}
+		}
 	case c.empty:
 		d.Severity, d.Why = Breaks, noStore
 	}

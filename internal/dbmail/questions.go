@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -17,65 +16,9 @@ type question struct {
 	rows  aliasRows
 	users []User
 	err   error
-	done  chan struct{}
 }
 
-// questions puts the look-ups of all sessions that wait at the same moment
-// into one round trip. A lone one waits for nothing; a crowd that asked one by
-// one cost more than to store their messages.
-type questions struct {
-	mu      sync.Mutex
-	waiting []*question
-	askers  int // under way
-}
-
-const (
-	// maxAskers: while one round trip is under way the next gathers; a second
-	// keeps a slow one from holding up everybody.
-	maxAskers = 2
-	// maxTogether bounds the keys of one statement.
-	maxTogether = 64
-	askTimeout  = 30 * time.Second
-)
-
-// ask answers q, or says why it cannot.
-func (qs *questions) ask(ctx context.Context, s *Store, q *question) error {
-	q.done = make(chan struct{})
-	qs.mu.Lock()
-	qs.waiting = append(qs.waiting, q)
-	if qs.askers < maxAskers {
-		qs.askers++
-		go qs.serve(s)
-	}
-	qs.mu.Unlock()
-	select {
-	case <-q.done:
-		return q.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// serve asks until nobody waits.
-func (qs *questions) serve(s *Store) {
-	for {
-		qs.mu.Lock()
-		n := min(len(qs.waiting), maxTogether)
-		if n == 0 {
-			qs.waiting = nil
-			qs.askers--
-			qs.mu.Unlock()
-			return
-		}
-		group := qs.waiting[:n:n]
-		qs.waiting = qs.waiting[n:]
-		qs.mu.Unlock()
-		s.answer(group)
-		for _, q := range group {
-			close(q.done)
-		}
-	}
-}
+const askTimeout = 30 * time.Second
 
 // answer asks for all at once where that is the same as one by one.
 func (s *Store) answer(group []*question) {

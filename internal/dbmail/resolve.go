@@ -27,6 +27,9 @@ type User struct {
 	Active bool
 	Quota  int64 // bytes; 0 is without limit
 	Used   int64 // bytes
+	// Shadow says that the row was made for a user of the directory, by
+	// DBMail or here: without a password, and with no quota of its own.
+	Shadow bool
 	// Identity is the directory's account, if the user is one of the
 	// directory's; nil for a user that is the store's own.
 	Identity *Identity
@@ -83,7 +86,11 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 	}
 
 	asked := &question{aliases: order, names: []string{addr, base}}
-	if err := s.questions.ask(ctx, s, asked); err != nil {
+	err := s.questions.ask(ctx, asked, s.answer)
+	if err == nil {
+		err = asked.err
+	}
+	if err != nil {
 		return Recipient{}, fmt.Errorf("look up %s: %w", addr, err)
 	}
 	found, named := asked.rows, asked.users
@@ -168,19 +175,20 @@ func (s *Store) lookForAliases(b *batch, keys []string, found *aliasRows) {
 		b.query(func(r *sql.Rows) error {
 			var a aliasRow
 			var id, quota, used sql.NullInt64
-			var active sql.NullBool
+			var active, shadow sql.NullBool
 			var name sql.NullString
-			if err := r.Scan(&a.alias, &a.target, &a.chained, &id, &name, &active, &quota, &used); err != nil {
+			if err := r.Scan(&a.alias, &a.target, &a.chained, &id, &name, &active, &quota, &used, &shadow); err != nil {
 				return err
 			}
 			// The join takes "101x" for 101; only digits are an id.
 			if n, err := strconv.ParseUint(a.target, 10, 64); err == nil && id.Valid && n == uint64(id.Int64) {
-				a.user = &User{ID: n, Name: name.String, Active: active.Bool, Quota: quota.Int64, Used: used.Int64}
+				a.user = &User{ID: n, Name: name.String, Active: active.Bool, Quota: quota.Int64, Used: used.Int64, Shadow: shadow.Bool}
 			}
 			*found = append(*found, a)
 			return nil
 		}, "SELECT a.alias, a.deliver_to, EXISTS (SELECT 1 FROM "+s.t.aliases+" b WHERE "+s.d.fold("b.alias")+" = "+s.d.fold("a.deliver_to")+
-			" AND b.alias <> b.deliver_to), u.user_idnr, u.userid, u.active, u.maxmail_size, u.curmail_size FROM "+s.t.aliases+
+			" AND b.alias <> b.deliver_to), u.user_idnr, u.userid, u.active, u.maxmail_size, u.curmail_size, "+
+			"u.passwd = '"+shadowPassword+"' AND u.client_idnr = "+shadowClient+" FROM "+s.t.aliases+
 			" a LEFT JOIN "+s.t.users+" u ON u.user_idnr = CAST(a.deliver_to AS UNSIGNED)"+
 			" WHERE "+s.d.fold("a.alias")+" IN ("+placeholders(len(keys))+") AND a.alias <> a.deliver_to ORDER BY a.alias_idnr DESC", args...)
 		return nil
@@ -276,11 +284,18 @@ func (s *Store) expand(ctx context.Context, key string, rows aliasRows) (expansi
 	return out, nil
 }
 
-const userColumns = "user_idnr, userid, active, maxmail_size, curmail_size"
+// What DBMail puts into the rows of directory users.
+const (
+	shadowPassword = "UNUSED"
+	shadowClient   = "65535"
+)
+
+const userColumns = "user_idnr, userid, active, maxmail_size, curmail_size, " +
+	"passwd = '" + shadowPassword + "' AND client_idnr = " + shadowClient
 
 func scanUser(r *sql.Rows) (User, error) {
 	var u User
-	err := r.Scan(&u.ID, &u.Name, &u.Active, &u.Quota, &u.Used)
+	err := r.Scan(&u.ID, &u.Name, &u.Active, &u.Quota, &u.Used, &u.Shadow)
 	return u, err
 }
 

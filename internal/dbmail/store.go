@@ -68,16 +68,17 @@ type Store struct {
 	log   *slog.Logger
 	hash  hasher
 
-	limits    Limits
-	names     headerNames
-	hot       hotBlobs
-	marks     answered
-	groups    grouper
-	prepared  statements
-	huge      chan struct{} // places for blobs that are huge
-	turn      turn
-	questions questions
-	metrics   *Metrics
+	limits     Limits
+	names      headerNames
+	hot        hotBlobs
+	marks      answered
+	groups     grouper
+	prepared   statements
+	huge       chan struct{} // places for blobs that are huge
+	turn       turn
+	questions  gathering[*question]
+	identities gathering[*identityQuestion]
+	metrics    *Metrics
 }
 
 // Limits are what the server behind a store allows, learnt when it is opened.
@@ -91,8 +92,10 @@ type Limits struct {
 	UTF8MB3 bool
 	// Durable says that a COMMIT is on disk when it is answered.
 	Durable bool
-	// OwnTables says that the gatepost_* tables are there.
+	// OwnTables says that gatepost_forwards is there.
 	OwnTables bool
+	// OwnUsers says that gatepost_users is there.
+	OwnUsers bool
 	// Warnings are sentences for the log and for --check.
 	Warnings []string
 }
@@ -132,18 +135,31 @@ func (s *Store) learn(ctx context.Context) error {
 		}
 		return err
 	}
-	var one int
-	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM gatepost_forwards WHERE mark = ''").Scan(&one)
-	switch {
-	case err == nil:
-		s.limits.OwnTables = true
-	case isNoTable(err):
-		s.limits.Warnings = append(s.limits.Warnings,
-			"no gatepost_* tables: a forward that the smarthost took just before a crash may be sent twice; add them with: gatepost schema apply --add-own")
-	default:
-		return err
+	for _, own := range []struct {
+		table   string
+		there   *bool
+		without string
+	}{
+		{"gatepost_forwards", &s.limits.OwnTables, "a forward that the smarthost took just before a crash may be sent twice"},
+		{s.t.ownUsers, &s.limits.OwnUsers, "a directory user's entry cannot be told from another one that gets its number and login later, and one that is renamed waits for the operator"},
+	} {
+		switch err := s.hasTable(ctx, own.table); {
+		case err == nil:
+			*own.there = true
+		case isNoTable(err):
+			s.limits.Warnings = append(s.limits.Warnings,
+				"no table "+own.table+": "+own.without+"; add it with: gatepost schema apply --add-own")
+		default:
+			return err
+		}
 	}
 	return nil
+}
+
+// hasTable fails with what isNoTable knows if there is no such table.
+func (s *Store) hasTable(ctx context.Context, name string) error {
+	var n int
+	return s.db.QueryRowContext(ctx, "SELECT count(*) FROM "+name+" WHERE 1 = 0").Scan(&n)
 }
 
 // Limits tells what the server allows.
@@ -183,9 +199,14 @@ type tables struct {
 	aliases, autoNotifications, autoReplies, envelope, filters, header, headername, headervalue string
 	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield                     string
 	sievescripts, subscription, users                                                           string
+	ownUsers                                                                                    string
 }
 
 func newTables(prefix string) tables {
+	own := "gatepost_" // of one store among several in a database: see package schema
+	if prefix != DefaultPrefix {
+		own += prefix
+	}
 	return tables{
 		aliases: prefix + "aliases", autoNotifications: prefix + "auto_notifications", autoReplies: prefix + "auto_replies",
 		envelope: prefix + "envelope", filters: prefix + "filters", header: prefix + "header",
@@ -193,6 +214,7 @@ func newTables(prefix string) tables {
 		messages: prefix + "messages", mimeparts: prefix + "mimeparts", partlists: prefix + "partlists",
 		physmessage: prefix + "physmessage", referencesfield: prefix + "referencesfield",
 		sievescripts: prefix + "sievescripts", subscription: prefix + "subscription", users: prefix + "users",
+		ownUsers: own + "users",
 	}
 }
 

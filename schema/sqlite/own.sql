@@ -10,3 +10,14 @@ CREATE TABLE "gatepost_forwards" (
 );
 
 CREATE INDEX "gatepost_forwards_accepted" ON "gatepost_forwards" ("accepted");
+
+-- Whose entry in the directory a user is: entry_uuid is its entryUUID in lower
+-- case, login the userid at the moment when it was noted (UTC).
+CREATE TABLE "gatepost_{scope}users" (
+  "user_idnr" INTEGER PRIMARY KEY,
+  "entry_uuid" TEXT NOT NULL,
+  "login" TEXT NOT NULL,
+  "noted" DATETIME NOT NULL
+);
+
+CREATE UNIQUE INDEX "gatepost_{scope}users_uuid" ON "gatepost_{scope}users" ("entry_uuid");
