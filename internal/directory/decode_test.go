@@ -140,7 +140,7 @@ func TestAddressForms(t *testing.T) {
 		{`"a@b"@example.com`, `"A@b"@example.com`},
 	} {
 		if !SameAddress(tc.a, tc.b) {
-			t.Errorf("%q and %q differ: %q, %q", tc.a, tc.b, addressKey(tc.a), addressKey(tc.b))
+			t.Errorf("%q and %q differ: %q, %q", tc.a, tc.b, AddressKey(tc.a), AddressKey(tc.b))
 		}
 	}
 	for _, tc := range []struct{ a, b string }{{"a@example.com", "b@example.com"}, {"x@muller.example", "x@müller.example"}, {"a@b", "a"}, {"", "@"}} {
@@ -164,7 +164,7 @@ func FuzzNames(f *testing.F) {
 	}
 	p := presetAD()
 	f.Fuzz(func(t *testing.T, text string) {
-		if key := addressKey(text); !SameAddress(key, text) {
+		if key := AddressKey(text); !SameAddress(key, text) {
 			t.Errorf("address %q: %q", text, key)
 		}
 		if forms := addressForms(text); len(forms) == 0 || len(forms) > 3 {

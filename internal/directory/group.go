@@ -53,6 +53,8 @@ type Group struct {
 	ModeratorAddresses []string
 	// Delegates may send as the group: DNs of accounts and groups.
 	Delegates []string
+	// Owner lists who answers for the group: DNs of accounts and groups.
+	Owner []string
 }
 
 // Groups finds them.
@@ -97,13 +99,14 @@ func (g *Groups) ByDN(ctx context.Context, dn string) (*Group, error) {
 // ofGroup lists what a group is made of, but for its members.
 func (at *Attributes) ofGroup() []string {
 	return slices.Concat([]string{"objectClass"}, at.UUID, at.Mail, at.Alternate, at.Senders, at.MembersOnly,
-		at.OrganisationOnly, at.Sender, at.SenderAddress, at.SenderFilter, at.Moderator, at.ModeratorAddress, at.Delegate)
+		at.OrganisationOnly, at.Sender, at.SenderAddress, at.SenderFilter, at.Moderator, at.ModeratorAddress, at.Delegate, at.Owner)
 }
 
 func (g *Groups) group(e *Entry) (*Group, error) {
 	at := &g.preset.Attributes
 	group := &Group{DN: e.DN, UUID: at.uuid(e), Allowed: valuesOf(e, at.Sender), AllowedAddresses: valuesOf(e, at.SenderAddress),
-		Moderators: valuesOf(e, at.Moderator), ModeratorAddresses: valuesOf(e, at.ModeratorAddress), Delegates: valuesOf(e, at.Delegate)}
+		Moderators: valuesOf(e, at.Moderator), ModeratorAddresses: valuesOf(e, at.ModeratorAddress), Delegates: valuesOf(e, at.Delegate),
+		Owner: valuesOf(e, at.Owner)}
 	group.Address, group.Alternates = at.addresses(e)
 	for _, filter := range valuesOf(e, at.SenderFilter) {
 		group.AllowedQueries = append(group.AllowedQueries, g.accounts.query(filter))

@@ -14,6 +14,11 @@ type Member struct {
 	DN      string // "" for an address that no entry has
 	Login   string // "" if it is no account
 	Address string // primary; "" if there is none
+	// Account is what Find gives; nil if it is no account.
+	Account *Account
+	// Err is ErrMalformed when the entry cannot be understood, and
+	// ErrAmbiguous when several entries have the address or login.
+	Err error
 }
 
 // Membership is a whole group.
@@ -22,6 +27,8 @@ type Membership struct {
 	Members []Member
 	// Missing are DNs and logins that are named and lead nowhere.
 	Missing []string
+	// Groups are the DNs of the group and of those within it.
+	Groups []string
 }
 
 // Members lists who is in a group: by DN, login, address and search, through
@@ -39,6 +46,7 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 		return nil, fmt.Errorf("read group %q: %w", group.DN, err)
 	}
 	w := &walk{groups: g, seen: map[string]bool{"dn:" + dnKey(e.DN): true}}
+	w.found.Groups = []string{e.DN}
 	names, err := w.named(ctx, e)
 	for depth := 1; err == nil && len(names) > 0; depth++ {
 		if depth > g.bounds.Depth {
@@ -66,7 +74,7 @@ func (n named) key() string {
 	case n.login != "":
 		return "login:" + n.login // memberUid heeds case (RFC 2307)
 	case n.address != "":
-		return "address:" + addressKey(n.address)
+		return "address:" + AddressKey(n.address)
 	}
 	return fmt.Sprintf("query:%d:%s:%s", n.query.Scope, n.query.Filter, n.query.Base)
 }
@@ -82,8 +90,7 @@ type walk struct {
 // ofMember lists what is read of a member, which may be a group.
 func (g *Groups) ofMember() []string {
 	at := &g.preset.Attributes
-	names := slices.Concat([]string{"objectClass"}, at.Login, at.Mail, at.Alternate,
-		at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter)
+	names := slices.Concat(at.ofDelivery(), at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter)
 	if g.preset.InChain {
 		names = append(names, revision)
 	}
@@ -196,13 +203,19 @@ func (w *walk) enter(ctx context.Context, e *Entry, n named) ([]named, error) {
 	if len(valuesOf(e, []string{"objectClass"})) == 0 {
 		return nil, fmt.Errorf("%w: %q does not show what it is (objectClass)", ErrMalformed, e.DN)
 	}
-	if hasClass(e, at.GroupClass) {
-		return w.named(ctx, e)
-	}
 	m := Member{DN: e.DN}
 	m.Address, _ = at.addresses(e)
+	if at.isGroup(e) {
+		w.found.Groups = append(w.found.Groups, e.DN)
+		var below []named
+		if below, m.Err = w.named(ctx, e); m.Err == nil {
+			return below, nil
+		}
+		return nil, m.Err
+	}
 	if hasClass(e, at.AccountClass) {
 		m.Login = firstOf(e, at.Login)
+		m.Account, m.Err = at.account(e)
 	}
 	w.found.Members = append(w.found.Members, m)
 	return nil, nil

@@ -3,9 +3,11 @@ package directory
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 
 	mailaddress "gatepost/internal/address"
 )
@@ -18,16 +20,26 @@ var labels = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.Strict
 // 253 bytes in A-labels (RFC 1034 3.1), and less characters in U-labels.
 const maxDomain = 1000
 
-// ascii gives the A-labels of a domain in lower case; what has none stands for
-// itself.
+// ascii gives the A-labels of a domain that is in lower case; what has none
+// stands for itself.
 func ascii(domain string) string {
-	if len(domain) > maxDomain {
-		return domain
+	if len(domain) > maxDomain || isASCII(domain) {
+		return domain // as it is, or it has none
 	}
 	if a, err := labels.ToASCII(domain); err == nil && a != "" {
 		return a
 	}
 	return domain
+}
+
+// isASCII says whether all of a text is.
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // domainForms are the ways in which a directory may write a domain: as given,
@@ -36,6 +48,9 @@ func ascii(domain string) string {
 func domainForms(domain string) []string {
 	domain = strings.ToLower(domain)
 	forms := []string{domain}
+	if isASCII(domain) && !strings.Contains(domain, "xn--") {
+		return forms
+	}
 	if a := ascii(domain); a != domain {
 		forms = append(forms, a)
 	}
@@ -62,19 +77,35 @@ func addressForms(text string) []string {
 	return forms
 }
 
-// addressKey is the same for all forms of an address.
-func addressKey(text string) string {
-	local, domain, ok := mailaddress.Split(strings.ToLower(text))
+// AddressKey is the same for all forms of an address, or of a login: without
+// case, with A-labels, and with letters composed as RFC 6532 3.1 wants it.
+func AddressKey(text string) string {
+	local, domain, ok := mailaddress.Split(text)
 	if !ok {
-		return local
+		return fold(local)
 	}
-	return local + "@" + ascii(domain)
+	return fold(local) + "@" + ascii(strings.ToLower(domain))
+}
+
+// fold makes texts equal that strings.EqualFold takes for equal, once they are
+// composed (Unicode's NFC).
+func fold(text string) string {
+	if isASCII(text) {
+		return strings.ToLower(text)
+	}
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return unicode.ToLower(least)
+	}, norm.NFC.String(text))
 }
 
 // SameAddress compares two addresses without case, and domains without regard
 // to A- and U-labels.
 func SameAddress(a, b string) bool {
-	return mailaddress.Same(a, b) || addressKey(a) == addressKey(b)
+	return mailaddress.Same(a, b) || AddressKey(a) == AddressKey(b)
 }
 
 // dnKey is the same for all forms of a distinguished name: without case, and

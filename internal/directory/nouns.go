@@ -36,11 +36,14 @@ type Nouns struct {
 	Accounts *Accounts
 	Groups   *Groups
 	Domains  *Domains
+
+	finder finder
 }
 
 // NewNouns makes them of a searcher, which should be cached.
 func NewNouns(s Searcher, p Preset, b Bases) *Nouns {
 	n := &Nouns{Accounts: &Accounts{asker{s, p, b.Accounts, false}}, Domains: &Domains{asker{s, p, b.Domains, false}}}
+	n.finder = newFinder(s, p, b)
 	n.Groups = &Groups{asker: asker{s, p, b.Groups, false}, accounts: n.Accounts, bounds: DefaultBounds()}
 	return n
 }
@@ -51,7 +54,9 @@ func (n *Nouns) ForAuthorisation() *Nouns {
 	accounts, groups, domains := *n.Accounts, *n.Groups, *n.Domains
 	accounts.authorises, groups.authorises, domains.authorises = true, true, true
 	groups.accounts = &accounts
-	return &Nouns{Accounts: &accounts, Groups: &groups, Domains: &domains}
+	finder := n.finder
+	finder.authorises = true
+	return &Nouns{Accounts: &accounts, Groups: &groups, Domains: &domains, finder: finder}
 }
 
 // asker is what all nouns search with.

@@ -20,6 +20,9 @@ import (
 type Attributes struct {
 	// UUID is what stays when an entry is renamed.
 	UUID daemon.Strings `toml:"uuid"`
+	// EntryDN has an entry's own DN and can be searched by, so that members
+	// are read many at a time. Without it each is read by itself.
+	EntryDN daemon.Strings `toml:"entry_dn"`
 
 	// AccountClass: object classes of accounts.
 	AccountClass daemon.Strings `toml:"account_class"`
@@ -61,6 +64,8 @@ type Attributes struct {
 	// Moderators by DN and address.
 	Moderator        daemon.Strings `toml:"moderator"`
 	ModeratorAddress daemon.Strings `toml:"moderator_address"`
+	// Owner holds DNs of who answers for the group.
+	Owner daemon.Strings `toml:"owner"`
 
 	// DomainClass: object classes of mail domains.
 	DomainClass daemon.Strings `toml:"domain_class"`
@@ -70,14 +75,14 @@ type Attributes struct {
 // fields lists all of Attributes by key of the configuration.
 func (a *Attributes) fields() map[string]*daemon.Strings {
 	return map[string]*daemon.Strings{
-		"uuid": &a.UUID, "account_class": &a.AccountClass, "login": &a.Login, "uid_number": &a.UIDNumber,
+		"uuid": &a.UUID, "entry_dn": &a.EntryDN, "account_class": &a.AccountClass, "login": &a.Login, "uid_number": &a.UIDNumber,
 		"mail": &a.Mail, "alternate": &a.Alternate, "status": &a.Status, "quota": &a.Quota, "forward": &a.Forward,
 		"delivery": &a.Delivery, "service": &a.Service, "member_of": &a.MemberOf, "delegate": &a.Delegate,
 		"limit": &a.Limit, "group_class": &a.GroupClass, "member": &a.Member, "member_login": &a.MemberLogin,
 		"member_address": &a.MemberAddress, "member_url": &a.MemberURL, "member_filter": &a.MemberFilter,
 		"senders": &a.Senders, "members_only": &a.MembersOnly, "organisation_only": &a.OrganisationOnly,
 		"sender": &a.Sender, "sender_address": &a.SenderAddress, "sender_filter": &a.SenderFilter,
-		"moderator": &a.Moderator, "moderator_address": &a.ModeratorAddress,
+		"moderator": &a.Moderator, "moderator_address": &a.ModeratorAddress, "owner": &a.Owner,
 		"domain_class": &a.DomainClass, "domain": &a.Domain,
 	}
 }

@@ -10,6 +10,7 @@ package directory
 func presetAD() Preset {
 	return Preset{Name: "ad", InChain: true, Attributes: Attributes{
 		UUID:         []string{"objectGUID"},
+		EntryDN:      []string{"distinguishedName"},
 		AccountClass: []string{"user", "contact"},
 		Login:        []string{"sAMAccountName"},
 		UIDNumber:    []string{"uidNumber"},
@@ -24,6 +25,7 @@ func presetAD() Preset {
 		OrganisationOnly: []string{"msExchRequireAuthToSendTo"},
 		Sender:           []string{"authOrig", "dLMemSubmitPerms"},
 		Moderator:        []string{"msExchModeratedByLink"},
+		Owner:            []string{"managedBy"},
 
 		DomainClass: []string{"msExchAcceptedDomain"},
 		Domain:      []string{"msExchAcceptedDomainName"},

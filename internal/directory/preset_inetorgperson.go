@@ -11,6 +11,7 @@ package directory
 func presetInetOrgPerson() Preset {
 	return Preset{Name: "inetorgperson", Attributes: Attributes{
 		UUID:         []string{"entryUUID"}, // RFC 4530
+		EntryDN:      []string{"entryDN"},   // RFC 5020
 		AccountClass: []string{"inetOrgPerson"},
 		Login:        []string{"uid"},
 		UIDNumber:    []string{"uidNumber"},
@@ -21,6 +22,7 @@ func presetInetOrgPerson() Preset {
 		GroupClass:  []string{"groupOfNames", "groupOfUniqueNames", "posixGroup"},
 		Member:      []string{"member", "uniqueMember"},
 		MemberLogin: []string{"memberUid"},
+		Owner:       []string{"owner"},
 
 		DomainClass: []string{"domainRelatedObject"},
 		Domain:      []string{"associatedDomain"},

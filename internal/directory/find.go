@@ -1,0 +1,297 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Name is what somebody may have: an address, a login, or both, which then
+// finds whoever has the one or the other.
+type Name struct {
+	Address string // with "@", or "@domain", "local@": as an entry's own address
+	Login   string
+}
+
+// Found is who has a name. Without Account, Group and Err it is nobody, proven
+// as ErrNotFound is.
+type Found struct {
+	Account *Account // without Groups, Delegates and Limits
+	Group   *Group
+	// Err is ErrAmbiguous when several entries have the name, which it names,
+	// and ErrMalformed when the one that has it cannot be understood.
+	Err error
+}
+
+// Nobody says that no entry has the name.
+func (f Found) Nobody() bool { return f.Account == nil && f.Group == nil && f.Err == nil }
+
+// Find says for each name who has it, accounts and groups alike, of one search
+// for all of them; of two where accounts and groups have bases apart. An error
+// says that of none of them can be told.
+func (n *Nouns) Find(ctx context.Context, names []Name) ([]Found, error) {
+	entries, err := n.finder.holders(ctx, "recipient", names, n.finder.attributes)
+	if err != nil {
+		return nil, fmt.Errorf("find who has %s: %w", describe(names), err)
+	}
+	found := make([]Found, len(names))
+	known := make(map[*Entry]Found, 1)
+	for i, some := range entries {
+		switch len(some) {
+		case 0:
+		case 1:
+			f, ok := known[some[0].Entry]
+			if !ok {
+				if f, err = n.decode(ctx, some[0].Entry); err != nil {
+					return nil, err
+				}
+				known[some[0].Entry] = f
+			}
+			found[i] = f
+		default:
+			found[i].Err = fmt.Errorf("%s: %w: %q and %q", describe(names[i:i+1]), ErrAmbiguous, some[0].DN, some[1].DN)
+		}
+	}
+	return found, nil
+}
+
+// decode takes an entry for what it is.
+func (n *Nouns) decode(ctx context.Context, e *Entry) (f Found, err error) {
+	k, err := n.finder.kind(ctx, e)
+	switch {
+	case err != nil:
+		return f, fmt.Errorf("what %q is: %w", e.DN, err)
+	case k == groupEntry:
+		f.Group, f.Err = n.Groups.group(e)
+	default:
+		f.Account, f.Err = n.Accounts.preset.Attributes.account(e)
+	}
+	if f.Err != nil {
+		f = Found{Err: f.Err}
+	}
+	return f, nil
+}
+
+// describe names names in an error.
+func describe(names []Name) string {
+	var texts []string
+	for _, n := range names {
+		text := n.Address
+		if text == "" {
+			text = n.Login
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) > 3 {
+		return fmt.Sprintf("%q and %d more", texts[0], len(texts)-1)
+	}
+	return fmt.Sprintf("%q", texts)
+}
+
+// finder searches by several addresses and logins at once.
+type finder struct {
+	asker             // the base is that of accounts
+	groups     string // base
+	bases      []string
+	attributes []string // of accounts and groups, for delivery
+}
+
+func newFinder(s Searcher, p Preset, b Bases) finder {
+	f := finder{asker: asker{s, p, b.Accounts, false}, groups: b.Groups, bases: []string{b.Accounts}}
+	switch {
+	case below(b.Groups, b.Accounts, ScopeSub):
+	case below(b.Accounts, b.Groups, ScopeSub):
+		f.bases = []string{b.Groups}
+	default:
+		f.bases = append(f.bases, b.Groups)
+	}
+	at := &f.preset.Attributes
+	f.attributes = distinctNames(slices.Concat(at.ofDelivery(), at.ofGroup()))
+	return f
+}
+
+// ofDelivery lists what delivery needs of an account. What servers work out
+// for themselves, as memberOf, is not in it: nobody would tell that it changed.
+func (at *Attributes) ofDelivery() []string {
+	return slices.Concat([]string{"objectClass"}, at.UUID, at.Login, at.UIDNumber, at.Mail, at.Alternate, at.Status,
+		at.Quota, at.Forward, at.Delivery, at.Service)
+}
+
+// distinctNames leaves out names that came before.
+func distinctNames(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, name) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// holder is an entry that has a name.
+type holder struct{ *Entry }
+
+// holders gives for each name the entries that have it, each once.
+func (f *finder) holders(ctx context.Context, table string, names []Name, attributes []string) ([][]holder, error) {
+	out := make([][]holder, len(names))
+	filter := f.filter(names)
+	if filter == "" {
+		return out, nil
+	}
+	wanted := newWanted(names)
+	var seen []string // DNs, when there are two searches
+	for i, base := range f.bases {
+		within := *f
+		within.base = base
+		entries, err := within.find(ctx, table, filter, attributes)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if len(f.bases) > 1 {
+				dn := dnKey(e.DN)
+				if i > 0 && slices.Contains(seen, dn) {
+					continue
+				}
+				seen = append(seen, dn)
+			}
+			if err := f.attribute(e, wanted, out); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// filter is for everything that has any of the names; "" for no name.
+func (f *finder) filter(names []Name) string {
+	at := &f.preset.Attributes
+	var addresses, logins []string
+	for _, k := range names {
+		if k.Address != "" {
+			addresses = append(addresses, addressForms(k.Address)...)
+		}
+		if k.Login != "" {
+			logins = append(logins, addressForms(k.Login)...)
+		}
+	}
+	has := anyOf(equals(slices.Concat(at.Mail, at.Alternate), addresses...), equals(at.Login, logins...))
+	if has == "" {
+		return ""
+	}
+	return allOf(isClass(slices.Concat(at.AccountClass, at.GroupClass)), has)
+}
+
+// wanted are names by what they look like in an entry.
+type wanted struct{ addresses, logins map[string][]int }
+
+func newWanted(names []Name) wanted {
+	w := wanted{make(map[string][]int, len(names)), make(map[string][]int, len(names))}
+	for i, k := range names {
+		if k.Address != "" {
+			key := AddressKey(k.Address)
+			w.addresses[key] = append(w.addresses[key], i)
+		}
+		if k.Login != "" {
+			key := AddressKey(k.Login)
+			w.logins[key] = append(w.logins[key], i)
+		}
+	}
+	return w
+}
+
+// attribute notes an entry under the names that it has. A server may find more
+// than we asked for (without regard to accents, Active Directory): what shows
+// other addresses does not have this one. What does not show all that was
+// searched by may have it, or not.
+func (f *finder) attribute(e *Entry, w wanted, out [][]holder) error {
+	at := &f.preset.Attributes
+	has := false
+	note := func(at []int) {
+		for _, i := range at {
+			has = true
+			if !slices.ContainsFunc(out[i], func(h holder) bool { return h.Entry == e }) {
+				out[i] = append(out[i], holder{e})
+			}
+		}
+	}
+	primary, others := at.addresses(e)
+	if primary != "" && len(w.addresses) > 0 {
+		note(w.addresses[AddressKey(primary)])
+		for _, address := range others {
+			note(w.addresses[AddressKey(address)])
+		}
+	}
+	logins := valuesOf(e, at.Login)
+	if len(w.logins) > 0 && (len(logins) > 0 && !at.isGroup(e)) {
+		for _, login := range logins {
+			note(w.logins[AddressKey(login)])
+		}
+	}
+	if has {
+		return nil
+	}
+	hidden := ""
+	if len(w.addresses) > 0 {
+		hidden = at.hides(e, primary)
+	}
+	if hidden == "" && len(w.logins) > 0 && len(logins) == 0 {
+		hidden = strings.Join(at.Login, ", ")
+	}
+	if hidden != "" {
+		return fmt.Errorf("%w: %q was found, but does not show by what (%s)", ErrMalformed, e.DN, hidden)
+	}
+	return nil
+}
+
+// hides names an attribute by which an entry may have been found, and which it
+// does not show; "" if it shows all of them.
+func (at *Attributes) hides(e *Entry, primary string) string {
+	for _, name := range slices.Concat(at.Mail, at.Alternate) {
+		if strings.EqualFold(name, "proxyAddresses") {
+			if primary != "" {
+				return "" // it has all of them; mail is a copy
+			}
+			return name
+		}
+		if firstOf(e, []string{name}) == "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// isGroup: what is a group and has an account's login is a group of that
+// person's own, as some sites have one with each account.
+func (at *Attributes) isGroup(e *Entry) bool {
+	return hasClass(e, at.GroupClass) && (!hasClass(e, at.AccountClass) || firstOf(e, at.Login) == "")
+}
+
+// kind of an entry.
+type kind int
+
+const (
+	accountEntry kind = iota
+	groupEntry
+)
+
+// kind says what an entry is that was searched for as account or group. One
+// that does not show the classes, but others that are derived of them, is
+// asked for again. Where accounts and groups have a base each, both count.
+func (f *finder) kind(ctx context.Context, e *Entry) (kind, error) {
+	at := &f.preset.Attributes
+	switch {
+	case at.isGroup(e):
+		return groupEntry, nil
+	case hasClass(e, at.AccountClass):
+		return accountEntry, nil
+	}
+	account, err := f.read(ctx, "recipient", e.DN, isClass(at.AccountClass), []string{"objectClass"})
+	if err != nil || account != nil {
+		return accountEntry, err
+	}
+	return groupEntry, nil
+}
