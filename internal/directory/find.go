@@ -41,12 +41,12 @@ func (n *Nouns) Find(ctx context.Context, names []Name) ([]Found, error) {
 		switch len(some) {
 		case 0:
 		case 1:
-			f, ok := known[some[0].Entry]
+			f, ok := known[some[0]]
 			if !ok {
-				if f, err = n.decode(ctx, some[0].Entry); err != nil {
+				if f, err = n.decode(ctx, some[0]); err != nil {
 					return nil, err
 				}
-				known[some[0].Entry] = f
+				known[some[0]] = f
 			}
 			found[i] = f
 		default:
@@ -71,6 +71,18 @@ func (n *Nouns) decode(ctx context.Context, e *Entry) (f Found, err error) {
 		f = Found{Err: f.Err}
 	}
 	return f, nil
+}
+
+// AddressOf reads the primary address of any entry; "" when it has none, or
+// there is no such entry.
+func (n *Nouns) AddressOf(ctx context.Context, dn string) (string, error) {
+	at := &n.Accounts.preset.Attributes
+	e, err := n.Accounts.read(ctx, "recipient", dn, anyEntry, slices.Concat(at.Mail, at.Alternate))
+	if err != nil || e == nil {
+		return "", err
+	}
+	primary, _ := at.addresses(e)
+	return primary, nil
 }
 
 // describe names names in an error.
@@ -131,12 +143,9 @@ func distinctNames(names []string) []string {
 	return out
 }
 
-// holder is an entry that has a name.
-type holder struct{ *Entry }
-
 // holders gives for each name the entries that have it, each once.
-func (f *finder) holders(ctx context.Context, table string, names []Name, attributes []string) ([][]holder, error) {
-	out := make([][]holder, len(names))
+func (f *finder) holders(ctx context.Context, table string, names []Name, attributes []string) ([][]*Entry, error) {
+	out := make([][]*Entry, len(names))
 	filter := f.filter(names)
 	if filter == "" {
 		return out, nil
@@ -207,14 +216,14 @@ func newWanted(names []Name) wanted {
 // than we asked for (without regard to accents, Active Directory): what shows
 // other addresses does not have this one. What does not show all that was
 // searched by may have it, or not.
-func (f *finder) attribute(e *Entry, w wanted, out [][]holder) error {
+func (f *finder) attribute(e *Entry, w wanted, out [][]*Entry) error {
 	at := &f.preset.Attributes
 	has := false
 	note := func(at []int) {
 		for _, i := range at {
 			has = true
-			if !slices.ContainsFunc(out[i], func(h holder) bool { return h.Entry == e }) {
-				out[i] = append(out[i], holder{e})
+			if !slices.Contains(out[i], e) {
+				out[i] = append(out[i], e)
 			}
 		}
 	}

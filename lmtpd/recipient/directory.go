@@ -1,0 +1,150 @@
+package recipient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"gatepost/internal/address"
+	"gatepost/internal/dbmail"
+	"gatepost/internal/directory"
+)
+
+// Options of a Directory.
+type Options struct {
+	// Service that an account with a login must have to receive mail, as
+	// "imap". "": none.
+	Service string
+	Log     *slog.Logger
+}
+
+// Directory answers from the directory: accounts, addresses that only
+// forward, and lists.
+type Directory struct {
+	nouns   *directory.Nouns
+	store   *dbmail.Store
+	service string
+	log     *slog.Logger
+}
+
+// NewDirectory makes a source of nouns, which should be cached; store is where
+// the users have their mailboxes.
+func NewDirectory(n *directory.Nouns, store *dbmail.Store, o Options) *Directory {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Directory{nouns: n, store: store, service: o.Service, log: o.Log}
+}
+
+// Lookup finds what an address stands for, in DBMail's order; the first that
+// anybody has decides, whether it can receive or not:
+//
+//  1. the whole address, as an address or login
+//  2. the address without +detail, likewise
+//  3. a catch-all of the domain: @domain, then @.parent.domain, @.domain …
+//  4. a catch-all of the local part: local@
+//
+// A word without "@" is a login.
+//
+// dbmail.ErrUnknown, ErrInactive and ErrUndeliverable and ErrNoService are
+// proven. With any other error the directory or the store cannot tell; also
+// when several entries have the address, and when the one that has it cannot
+// be understood.
+func (d *Directory) Lookup(ctx context.Context, addr string) (Recipient, error) {
+	r, _, err := d.lookup(ctx, addr)
+	return r, err
+}
+
+// lookup also says whether a catch-all has answered.
+func (d *Directory) lookup(ctx context.Context, addr string) (r Recipient, caught bool, err error) {
+	names, direct := namesOf(addr)
+	if len(names) == 0 {
+		return r, false, fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown)
+	}
+	found, err := d.nouns.Find(ctx, names)
+	if err != nil {
+		return r, false, err
+	}
+	at := slices.IndexFunc(found, func(f directory.Found) bool { return !f.Nobody() })
+	if at < 0 {
+		return r, false, fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown)
+	}
+	switch f := found[at]; {
+	case f.Err != nil:
+		return r, false, f.Err
+	case f.Group != nil:
+		r, err = d.list(ctx, addr, f.Group)
+	default:
+		r, err = d.one(ctx, addr, f.Account)
+	}
+	if err != nil {
+		return Recipient{}, false, fmt.Errorf("%q: %w", addr, err)
+	}
+	if _, detail, has := address.CutDetail(addr); has {
+		r.Detail = detail
+	}
+	return r, at >= direct, nil
+}
+
+// one is what an account stands for.
+func (d *Directory) one(ctx context.Context, addr string, a *directory.Account) (Recipient, error) {
+	w := newWalk(d)
+	w.account(a, addr)
+	r, err := w.finish(ctx)
+	if err != nil {
+		return Recipient{}, err
+	}
+	for _, f := range w.failures {
+		d.log.Warn("an address does not reach all that it forwards to", "rcpt", addr, "target", f.Member, "why", f.Why)
+	}
+	return r, nil
+}
+
+// maxParents bounds how many parents of a domain may have a catch-all.
+const maxParents = 32
+
+// maxAddress bounds, in bytes, what is looked up: 64 of the local part and 255
+// of the domain (RFC 5321 4.5.3.1), and more where they are not ASCII.
+const maxAddress = 1000
+
+// namesOf lists what an address may be found by, in order; the first direct
+// ones are no catch-alls. What has no local part or no domain names nobody.
+func namesOf(addr string) (names []directory.Name, direct int) {
+	local, domain, ok := address.Split(addr)
+	switch {
+	case addr == "" || len(addr) > maxAddress:
+		return nil, 0
+	case !ok:
+		return []directory.Name{{Login: addr}}, 1
+	case local == "" || domain == "":
+		return nil, 0
+	}
+	base, _, detailed := address.CutDetail(addr)
+	names = append(names, directory.Name{Address: addr, Login: addr})
+	if detailed {
+		names = append(names, directory.Name{Address: base, Login: base})
+	}
+	direct = len(names)
+	names = append(names, directory.Name{Address: "@" + domain})
+	for parent, n := domain, 0; n < maxParents; n++ {
+		if _, parent, ok = strings.Cut(parent, "."); !ok {
+			break
+		}
+		names = append(names, directory.Name{Address: "@." + parent})
+	}
+	names = append(names, directory.Name{Address: local + "@"})
+	if detailed {
+		local, _, _ = address.Split(base)
+		names = append(names, directory.Name{Address: local + "@"})
+	}
+	return names, direct
+}
+
+// definite says whether an error is an answer, rather than doubt.
+func definite(err error) bool {
+	return errors.Is(err, dbmail.ErrUnknown) || errors.Is(err, dbmail.ErrInactive) ||
+		errors.Is(err, dbmail.ErrUndeliverable) || errors.Is(err, ErrNoService)
+}
