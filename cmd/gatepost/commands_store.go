@@ -11,7 +11,7 @@ import (
 
 // storeCommands are those that need the store.
 func storeCommands() []*cobra.Command {
-	return []*cobra.Command{newSchema(), newStore(), newDemo()}
+	return []*cobra.Command{newSchema(), newStore(), newLmtpd(), newDemo()}
 }
 
 // addConfig adds --config, which tells the server's address.

@@ -130,12 +130,11 @@ func (f *File) line(section, line string, n int) (in, wrong string) {
 // [DBMAIL]; in either as it is written here, in upper and in lower case. An
 // empty value counts as one.
 func (f *File) Get(service, key string) Value {
-	for _, section := range []string{service, "DBMAIL"} {
-		if v := f.Own(section, key); v.Set() {
-			return v
-		}
+	own, general := f.Own(service, key), f.Own("DBMAIL", key)
+	if own.Set() {
+		return own
 	}
-	return Value{}
+	return general
 }
 
 // Own finds a key in one section alone.
