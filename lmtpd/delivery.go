@@ -54,7 +54,7 @@ func (d *delivery) run() (replies []*smtp.SMTPError, proven func()) {
 			refused[i] = errLoop
 		}
 	}
-	d.choose(refused)
+	d.choose(ctx, refused)
 	d.store(ctx)
 	d.forward(ctx, refused)
 	d.afterwards()

@@ -14,8 +14,14 @@ const storeTogether = 100
 // choose makes the list of users, each once, in the mailbox of the first
 // recipient that reaches it. Members of lists come last: who was written to
 // does not wait for them.
-func (d *delivery) choose(refused []error) {
+func (d *delivery) choose(ctx context.Context, refused []error) {
 	d.at = map[uint64]int{}
+	where := d.placement(ctx, refused)
+	for i, rc := range d.tx.rcpts {
+		if refused[i] == nil {
+			refused[i] = where.doubt(rc)
+		}
+	}
 	for _, lists := range []bool{false, true} {
 		for i, rc := range d.tx.rcpts {
 			if refused[i] != nil || (rc.is.List != nil) != lists {
@@ -24,7 +30,7 @@ func (d *delivery) choose(refused []error) {
 			for _, u := range rc.is.Users {
 				if _, ok := d.at[u.ID]; !ok {
 					d.at[u.ID] = len(d.targets)
-					d.targets = append(d.targets, d.place(u, rc.is.Detail))
+					d.targets = append(d.targets, where.of(u, rc.is.Detail))
 				}
 			}
 		}

@@ -118,7 +118,7 @@ func (d *delivery) keepReport(ctx context.Context, owner string, text []byte) er
 	var targets []dbmail.Target
 	if to.List == nil {
 		for _, u := range to.Users {
-			targets = append(targets, d.place(u, ""))
+			targets = append(targets, (&placement{}).of(u, ""))
 		}
 	}
 	if len(targets) == 0 {

@@ -78,6 +78,7 @@ type Store struct {
 	turn       turn
 	questions  gathering[*question]
 	identities gathering[*identityQuestion]
+	filters    gathering[*filterQuestion]
 	metrics    *Metrics
 }
 
