@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"gatepost/internal/address"
 	"gatepost/internal/dbmail"
@@ -60,7 +59,7 @@ func (d *Directory) Lookup(ctx context.Context, addr string) (Recipient, error) 
 
 // lookup also says whether a catch-all has answered.
 func (d *Directory) lookup(ctx context.Context, addr string) (r Recipient, caught bool, err error) {
-	names, direct := namesOf(addr)
+	names, direct := directory.NamesOf(addr)
 	if len(names) == 0 {
 		return r, false, fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown)
 	}
@@ -101,46 +100,6 @@ func (d *Directory) one(ctx context.Context, addr string, a *directory.Account) 
 		d.log.Warn("an address does not reach all that it forwards to", "rcpt", addr, "target", f.Member, "why", f.Why)
 	}
 	return r, nil
-}
-
-// maxParents bounds how many parents of a domain may have a catch-all.
-const maxParents = 32
-
-// maxAddress bounds, in bytes, what is looked up: 64 of the local part and 255
-// of the domain (RFC 5321 4.5.3.1), and more where they are not ASCII.
-const maxAddress = 1000
-
-// namesOf lists what an address may be found by, in order; the first direct
-// ones are no catch-alls. What has no local part or no domain names nobody.
-func namesOf(addr string) (names []directory.Name, direct int) {
-	local, domain, ok := address.Split(addr)
-	switch {
-	case addr == "" || len(addr) > maxAddress:
-		return nil, 0
-	case !ok:
-		return []directory.Name{{Login: addr}}, 1
-	case local == "" || domain == "":
-		return nil, 0
-	}
-	base, _, detailed := address.CutDetail(addr)
-	names = append(names, directory.Name{Address: addr, Login: addr})
-	if detailed {
-		names = append(names, directory.Name{Address: base, Login: base})
-	}
-	direct = len(names)
-	names = append(names, directory.Name{Address: "@" + domain})
-	for parent, n := domain, 0; n < maxParents; n++ {
-		if _, parent, ok = strings.Cut(parent, "."); !ok {
-			break
-		}
-		names = append(names, directory.Name{Address: "@." + parent})
-	}
-	names = append(names, directory.Name{Address: local + "@"})
-	if detailed {
-		local, _, _ = address.Split(base)
-		names = append(names, directory.Name{Address: local + "@"})
-	}
-	return names, direct
 }
 
 // definite says whether an error is an answer, rather than doubt.
