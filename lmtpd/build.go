@@ -14,7 +14,7 @@ import (
 
 	"gatepost/internal/daemon"
 	"gatepost/internal/dbmail"
-	"gatepost/lmtpd/recipient"
+	"gatepost/internal/directory"
 )
 
 // OpenStore opens the store that the configuration names.
@@ -49,9 +49,10 @@ func (c *Config) SameStore(o *Config) bool {
 		c.RepeatWindow == o.RepeatWindow
 }
 
-// Settings makes a server's settings for an open store. A nil store gives
-// settings with which every client is asked to come back later.
-func (c *Config) Settings(store *dbmail.Store, certs *daemon.Certificates, log *slog.Logger, m *Metrics) (*Settings, error) {
+// Settings makes a server's settings for an open store and the directory, if
+// recipients are looked for there. A nil store gives settings with which every
+// client is asked to come back later.
+func (c *Config) Settings(store *dbmail.Store, d *Directory, certs *daemon.Certificates, log *slog.Logger, m *Metrics) (*Settings, error) {
 	s := &Settings{
 		Hostname: c.Hostname, Store: store, RequireTLS: c.TLS.Required, Peers: c.peers(),
 		MaxMessageSize: int64(c.MaxMessageSize), MaxRecipients: c.MaxRecipients, MaxMemory: int64(c.MaxMemory),
@@ -59,7 +60,7 @@ func (c *Config) Settings(store *dbmail.Store, certs *daemon.Certificates, log *
 		Delivery: c.Delivery, Charset: c.Charset, Log: log, Metrics: m,
 	}
 	if store != nil {
-		s.Recipients = recipient.SQL{Store: store}
+		s.Recipients = c.sources(store, d, log)
 	}
 	if certs != nil {
 		s.TLS = certs.ServerConfig()
@@ -157,13 +158,21 @@ func (c *Config) Guard() daemon.GuardOptions {
 }
 
 // Check tries everything that a start would need and gives sentences: what is
-// wrong, and what the administrator should know.
-func (c *Config) Check(ctx context.Context, log *slog.Logger) (wrong, notes []string) {
+// wrong, and what the administrator should know. people is the directory's
+// configuration, nil if there is none.
+func (c *Config) Check(ctx context.Context, people *directory.Config, log *slog.Logger) (wrong, notes []string) {
 	if _, err := c.Certificates(log); err != nil {
 		wrong = append(wrong, "tls: "+err.Error())
 	}
 	if _, err := c.smarthost(); err != nil {
 		wrong = append(wrong, err.Error())
+	}
+	if people != nil {
+		d := OpenDirectory(people, log)
+		if err := d.Check(ctx); err != nil {
+			wrong = append(wrong, "directory: "+err.Error())
+		}
+		d.Close()
 	}
 	store, err := c.OpenStore(ctx, log)
 	if err != nil {

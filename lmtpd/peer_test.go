@@ -95,7 +95,7 @@ func TestPeerConfig(t *testing.T) {
 		t.Errorf("unix alone: guard %+v", g)
 	}
 	for text, want := range map[string]string{
-		"[[peer]]\nnetworks = [\"everywhere\"]\n":        "peer[0].networks: \"everywhere\" is no network",
+		"[[peer]]\nnetworks = [\"everywhere\"]\n":         "peer[0].networks: \"everywhere\" is no network",
 		"[[peer]]\ncertificates = [\"gw.example.org\"]\n": "peer[0].certificates: needs tls.client_ca",
 		"[[peer]]\nlist = true\n":                         "list: unknown",
 	} {

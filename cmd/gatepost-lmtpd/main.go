@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/internal/daemon"
+	"gatepost/internal/directory"
 	"gatepost/lmtpd"
 )
 
@@ -29,9 +30,9 @@ func run() int {
 		fmt.Println("gatepost-lmtpd", daemon.Version(version))
 		return 0
 	}
-	config, problems := lmtpd.LoadConfig(flags.Config)
+	config, people, problems := load(flags.Config)
 	if flags.Check {
-		return check(config, problems)
+		return check(config, people, problems)
 	}
 	if err := problems.Err(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,7 +40,7 @@ func run() int {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s, err := newService(flags, config)
+	s, err := newService(flags, config, people)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gatepost-lmtpd:", err)
 		return daemon.ExitConfig
@@ -51,19 +52,30 @@ func run() int {
 	return 0
 }
 
-// check prints all that is wrong, with the configuration and with the store.
-func check(config lmtpd.Config, problems daemon.Problems) int {
+// load reads the configuration and the directory's, and reports all that is
+// wrong with either.
+func load(path string) (lmtpd.Config, *directory.Config, daemon.Problems) {
+	config, problems := lmtpd.LoadConfig(path)
+	people, more := config.LoadDirectory()
+	return config, people, append(problems, more...)
+}
+
+// check prints all that is wrong, with the configuration, the directory and the store.
+func check(config lmtpd.Config, people *directory.Config, problems daemon.Problems) int {
 	code := 0
 	if err := problems.Err(); err != nil {
 		fmt.Println(err)
 		code = daemon.ExitConfig
+	}
+	if code != 0 && people != nil {
+		people = nil // its file may be what is wrong
 	}
 	if config.Store.DSN == "" {
 		return code
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	wrong, notes := config.Check(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	wrong, notes := config.Check(ctx, people, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	for _, n := range notes {
 		fmt.Println("note:", n)
 	}
@@ -72,7 +84,11 @@ func check(config lmtpd.Config, problems daemon.Problems) int {
 		code = daemon.ExitConfig
 	}
 	if code == 0 {
-		fmt.Println("configuration and store are good")
+		if people != nil {
+			fmt.Println("configuration, directory and store are good")
+		} else {
+			fmt.Println("configuration and store are good")
+		}
 	}
 	return code
 }

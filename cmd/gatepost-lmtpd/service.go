@@ -13,10 +13,12 @@ import (
 
 	"gatepost/internal/daemon"
 	"gatepost/internal/dbmail"
+	"gatepost/internal/directory"
 	"gatepost/lmtpd"
 )
 
-// service is the running daemon: a server, its store and what watches them.
+// service is the running daemon: a server, its store, the directory and what
+// watches them.
 type service struct {
 	flags   daemon.Flags
 	level   *slog.LevelVar
@@ -30,9 +32,11 @@ type service struct {
 	config lmtpd.Config
 	certs  *daemon.Certificates
 	store  atomic.Pointer[dbmail.Store]
+	people atomic.Pointer[lmtpd.Directory] // nil: recipients are not looked for there
+	guards []*daemon.Guarded
 }
 
-func newService(flags daemon.Flags, config lmtpd.Config) (*service, error) {
+func newService(flags daemon.Flags, config lmtpd.Config, people *directory.Config) (*service, error) {
 	s := &service{flags: flags, config: config, level: &slog.LevelVar{}, notify: daemon.NewNotifier()}
 	s.level.Set(level(config.Log.Level))
 	var err error
@@ -46,7 +50,10 @@ func newService(flags daemon.Flags, config lmtpd.Config) (*service, error) {
 	s.counts = lmtpd.NewMetrics(s.metrics.Registry)
 	s.metrics.Registry.MustRegister(lmtpd.NewStoreCollector(s.store.Load))
 	s.metrics.AddCheck("store", s.ping)
-	settings, err := config.Settings(nil, s.certs, s.log, s.counts)
+	s.people.Store(lmtpd.OpenDirectory(people, s.log))
+	s.metrics.Registry.MustRegister(directory.NewCollector(func() []directory.DirectoryStats { return s.people.Load().Stats() }))
+	s.metrics.AddCheck("directory", func(ctx context.Context) error { return s.people.Load().Ready(ctx) })
+	settings, err := config.Settings(nil, s.people.Load(), s.certs, s.log, s.counts)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +119,7 @@ func (s *service) listen(ctx context.Context, failed chan<- error) error {
 		}
 		s.log.Info("listening", "address", realAddress(l))
 		guarded := daemon.Guard(l, s.config.Guard())
+		s.guards = append(s.guards, guarded)
 		go func() {
 			if err := s.server.Serve(guarded); !errors.Is(err, lmtpd.ErrServerClosed) {
 				failed <- err
@@ -182,7 +190,7 @@ func (s *service) tryOpen(ctx context.Context) error {
 		store.Close()
 		return errChanged
 	}
-	settings, err := s.config.Settings(store, s.certs, s.log, s.counts)
+	settings, err := s.config.Settings(store, s.people.Load(), s.certs, s.log, s.counts)
 	if err != nil {
 		store.Close()
 		return err
@@ -197,47 +205,66 @@ func (s *service) tryOpen(ctx context.Context) error {
 func (s *service) reload(ctx context.Context) {
 	_ = s.notify.Reloading()
 	defer func() { _ = s.notify.Ready() }()
-	config, problems := lmtpd.LoadConfig(s.flags.Config)
+	config, people, problems := load(s.flags.Config)
 	if err := problems.Err(); err != nil {
 		s.log.Error("reload refused, the running configuration stays", "why", err)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.replace(ctx, config); err != nil {
+	if err := s.replace(ctx, config, people); err != nil {
 		s.log.Error("reload refused, the running configuration stays", "why", err)
 		return
 	}
 	s.log.Info("reloaded")
 }
 
-func (s *service) replace(ctx context.Context, config lmtpd.Config) error {
+func (s *service) replace(ctx context.Context, config lmtpd.Config, people *directory.Config) (err error) {
 	certs, err := config.Certificates(s.log)
 	if err != nil {
 		return fmt.Errorf("tls: %w", err)
 	}
-	old := s.store.Load()
-	store := old
-	if old != nil && !config.SameStore(&s.config) {
+	oldStore, oldPeople := s.store.Load(), s.people.Load()
+	store, dir := oldStore, oldPeople
+	defer func() {
+		if err == nil {
+			return
+		}
+		if store != oldStore {
+			store.Close()
+		}
+		if dir != oldPeople {
+			dir.Close()
+		}
+	}()
+	if oldStore != nil && !config.SameStore(&s.config) {
 		if store, err = config.OpenStore(ctx, s.log); err != nil {
+			store = oldStore
 			return err
 		}
 	}
-	settings, err := config.Settings(store, certs, s.log, s.counts)
+	if !oldPeople.Same(people) {
+		dir = lmtpd.OpenDirectory(people, s.log)
+	}
+	settings, err := config.Settings(store, dir, certs, s.log, s.counts)
 	if err != nil {
-		if store != old {
-			store.Close()
-		}
 		return err
 	}
 	s.level.Set(level(config.Log.Level))
 	s.config, s.certs = config, certs
 	s.store.Store(store)
+	s.people.Store(dir)
+	for _, g := range s.guards {
+		g.Change(config.Guard())
+	}
 	wait := s.server.Apply(settings)
 	go func() {
 		wait()
-		if old != store {
-			old.Close()
+		if oldStore != store {
+			oldStore.Close()
+		}
+		if oldPeople != dir {
+			oldPeople.Close()
 		}
 	}()
 	return nil
@@ -252,6 +279,7 @@ func (s *service) stop() error {
 	if err := s.server.Shutdown(ctx); err != nil {
 		s.log.Warn("connections cut off at the end of drain_timeout; their messages were not acknowledged", "why", err)
 	}
+	s.people.Load().Close()
 	if store := s.store.Load(); store != nil {
 		return store.Close()
 	}

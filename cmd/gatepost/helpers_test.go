@@ -111,7 +111,7 @@ func serve(t *testing.T, config *lmtpd.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := config.Settings(store, certificates, log, lmtpd.NewMetrics(prometheus.NewRegistry()))
+	settings, err := config.Settings(store, nil, certificates, log, lmtpd.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func profiledServer(file, profile string, stderr io.Writer) error {
 		return err
 	}
 	defer store.Close()
-	settings, err := config.Settings(store, nil, log, lmtpd.NewMetrics(daemon.NewMetrics(log).Registry))
+	settings, err := config.Settings(store, nil, nil, log, lmtpd.NewMetrics(daemon.NewMetrics(log).Registry))
 	if err != nil {
 		return err
 	}
