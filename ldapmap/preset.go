@@ -81,6 +81,9 @@ func (p *presetTable) of(ctx context.Context, address string) ([]string, error) 
 	}
 	var results []string
 	for _, m := range members.Members {
+		if m.Err != nil && m.Address == "" {
+			return nil, m.Err // with an address, its own look-up says so
+		}
 		if m.Address != "" {
 			results = append(results, m.Address)
 		}

@@ -1,8 +1,11 @@
 package directory
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // entryOf makes an entry of pairs of name and value.
@@ -178,5 +181,24 @@ func FuzzNames(f *testing.F) {
 		}
 		p.Attributes.account(entryOf("proxyAddresses", text, "sAMAccountName", text, "targetAddress", text, "objectGUID", text))
 		rangeOf(entryOf("member;range="+text, text), "member")
+	})
+}
+
+// FuzzPlainDN: the short way to compare DNs says what the long one does.
+func FuzzPlainDN(f *testing.F) {
+	for _, dn := range []string{"uid=a,dc=example,dc=com", "UID=A b,DC=x", "uid=a, dc=x", "cn=a\\,b,dc=x", "cn=a=b", "cn=", "=a", "", ",", "a=b,", "cn=a ,dc=x", "cn=a+sn=b", "cn=#04", "1.2=x"} {
+		f.Add(dn)
+	}
+	f.Fuzz(func(t *testing.T, dn string) {
+		if !isPlainDN(dn) {
+			return
+		}
+		parsed, err := ldap.ParseDN(dn)
+		if err != nil {
+			return // no server has it
+		}
+		if want := strings.ToLower(parsed.String()); dnKey(dn) != want {
+			t.Errorf("%q: %q, want %q", dn, dnKey(dn), want)
+		}
 	})
 }

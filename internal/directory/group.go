@@ -61,7 +61,9 @@ type Group struct {
 type Groups struct {
 	asker
 	accounts *Accounts
+	finder   *finder
 	bounds   Bounds
+	ofMember []string // attributes
 }
 
 // ByAddress finds the group with a primary or alternate address. Errors are

@@ -2,11 +2,9 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // Member is one that a group has, in a group within it perhaps.
@@ -38,7 +36,7 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 	ctx, cancel := context.WithTimeout(ctx, g.bounds.Time)
 	defer cancel()
 	at := &g.preset.Attributes
-	e, err := g.read(ctx, "member", group.DN, isClass(at.GroupClass), g.ofMember())
+	e, err := g.read(ctx, "member", group.DN, isClass(at.GroupClass), g.ofMember)
 	if err == nil && e == nil {
 		err = ErrNotFound
 	}
@@ -61,16 +59,17 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 	return &w.found, nil
 }
 
-// named is how a group names a member; one field is set.
+// named is how a group names a member; one field is set, and id with dn.
 type named struct {
 	dn, login, address string
+	id                 string // dnKey of dn
 	query              *URL
 }
 
 func (n named) key() string {
 	switch {
 	case n.dn != "":
-		return "dn:" + dnKey(n.dn)
+		return "dn:" + n.id
 	case n.login != "":
 		return "login:" + n.login // memberUid heeds case (RFC 2307)
 	case n.address != "":
@@ -79,22 +78,22 @@ func (n named) key() string {
 	return fmt.Sprintf("query:%d:%s:%s", n.query.Scope, n.query.Filter, n.query.Base)
 }
 
+// ofMember lists what is read of a member, which may be a group.
+func ofMember(p Preset) []string {
+	at := &p.Attributes
+	names := slices.Concat(at.ofDelivery(), at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter)
+	if p.InChain {
+		names = append(names, revision)
+	}
+	return distinctNames(names)
+}
+
 // walk goes down through groups, level by level.
 type walk struct {
 	groups *Groups
 	seen   map[string]bool
 	count  int
 	found  Membership
-}
-
-// ofMember lists what is read of a member, which may be a group.
-func (g *Groups) ofMember() []string {
-	at := &g.preset.Attributes
-	names := slices.Concat(at.ofDelivery(), at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter)
-	if g.preset.InChain {
-		names = append(names, revision)
-	}
-	return names
 }
 
 // named lists what a group's entry names.
@@ -111,7 +110,7 @@ func (w *walk) named(ctx context.Context, e *Entry) ([]named, error) {
 			if i := strings.LastIndex(dn, "#'"); i > 0 && strings.HasSuffix(dn, "'B") {
 				dn = dn[:i]
 			}
-			all = append(all, named{dn: dn})
+			all = append(all, named{dn: dn, id: dnKey(dn)})
 		}
 	}
 	for _, login := range valuesOf(e, at.MemberLogin) {
@@ -156,21 +155,23 @@ func (w *walk) level(ctx context.Context, names []named) ([]named, error) {
 	if err := w.add(len(names)); err != nil {
 		return nil, err
 	}
-	results, err := w.resolve(ctx, names)
+	results, err := w.readLevel(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	var next []named
-	for i, entries := range results {
+	for i, r := range results {
 		n := names[i]
 		switch {
-		case len(entries) > 0:
+		case r.err != nil:
+			w.found.Members = append(w.found.Members, Member{Address: n.address, Login: n.login, Err: r.err})
+		case len(r.entries) > 0:
 		case n.address != "":
 			w.found.Members = append(w.found.Members, Member{Address: n.address})
 		case n.dn != "" || n.login != "":
 			w.found.Missing = append(w.found.Missing, n.dn+n.login)
 		}
-		for _, e := range entries {
+		for _, e := range r.entries {
 			below, err := w.enter(ctx, e, n)
 			if err != nil {
 				return nil, err
@@ -219,97 +220,4 @@ func (w *walk) enter(ctx context.Context, e *Entry, n named) ([]named, error) {
 	}
 	w.found.Members = append(w.found.Members, m)
 	return nil, nil
-}
-
-// searches is how many searches of one group are under way at a time.
-const searches = 8
-
-// resolve finds the entries of each name.
-func (w *walk) resolve(ctx context.Context, names []named) ([][]*Entry, error) {
-	results := make([][]*Entry, len(names))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wait sync.WaitGroup
-	next := make(chan int)
-	for range min(searches, len(names)) {
-		wait.Go(func() {
-			for i := range next {
-				entries, err := w.groups.resolve(ctx, names[i])
-				if err != nil {
-					cancel(err)
-				}
-				results[i] = entries
-			}
-		})
-	}
-feed:
-	for i := range names {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(next)
-	wait.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	for _, entries := range results {
-		if err := w.add(max(0, len(entries)-1)); err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
-}
-
-func (g *Groups) resolve(ctx context.Context, n named) ([]*Entry, error) {
-	at := &g.preset.Attributes
-	switch {
-	case n.dn != "":
-		e, err := g.read(ctx, "member", n.dn, "(objectClass=*)", g.ofMember())
-		if e == nil || err != nil {
-			return nil, err
-		}
-		return []*Entry{e}, nil
-	case n.login != "":
-		entries, err := g.accounts.find(ctx, "member", allOf(isClass(at.AccountClass), equals(at.Login, n.login)), g.ofMember())
-		return single(entries, err, n.login)
-	case n.address != "":
-		return g.resolveAddress(ctx, n.address)
-	}
-	answer, err := g.searcher.Search(ctx, &Request{Base: n.query.Base, Scope: n.query.Scope, Filter: n.query.Filter,
-		Attributes: g.ofMember(), Table: "member", Authorises: g.authorises})
-	if err != nil {
-		return nil, err
-	}
-	return answer.Entries, nil
-}
-
-// resolveAddress finds the account or group that an address is of.
-func (g *Groups) resolveAddress(ctx context.Context, address string) ([]*Entry, error) {
-	at := &g.preset.Attributes
-	filter := allOf(isClass(slices.Concat(at.AccountClass, at.GroupClass)), at.hasAddress(address))
-	entries, err := g.accounts.find(ctx, "member", filter, g.ofMember())
-	if err == nil && dnKey(g.base) != dnKey(g.accounts.base) {
-		var groups []*Entry
-		groups, err = g.find(ctx, "member", filter, g.ofMember())
-		for _, e := range groups {
-			if !slices.ContainsFunc(entries, func(known *Entry) bool { return dnKey(known.DN) == dnKey(e.DN) }) {
-				entries = append(slices.Clip(entries), e)
-			}
-		}
-	}
-	return single(at.shown(entries, address), err, address)
-}
-
-// single allows none or one.
-func single(entries []*Entry, err error, what string) ([]*Entry, error) {
-	if err != nil || len(entries) == 0 {
-		return nil, err
-	}
-	if _, err := one(entries, what); err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
-	}
-	return entries, nil
 }

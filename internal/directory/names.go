@@ -111,11 +111,39 @@ func SameAddress(a, b string) bool {
 // dnKey is the same for all forms of a distinguished name: without case, and
 // with one way of escaping. What cannot be parsed stands for itself.
 func dnKey(dn string) string {
+	if isPlainDN(dn) {
+		return strings.ToLower(dn)
+	}
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil {
 		return strings.ToLower(dn)
 	}
 	return strings.ToLower(parsed.String())
+}
+
+// isPlainDN says whether a DN can be written in one way only, but for case: no
+// escapes, no blanks but inside values, one value in each RDN. Most are.
+func isPlainDN(dn string) bool {
+	const start, name, value = 0, 1, 2 // of an RDN, and after its "="
+	state, last := start, byte(',')
+	for i := range len(dn) {
+		c := dn[i]
+		switch {
+		case c == ',' && (state != value || last == ' ' || last == '='),
+			c == '=' && state != name,
+			c == ' ' && (state != value || last == '='),
+			c < ' ', c > '~', strings.IndexByte(`\"#;+<>`, c) >= 0:
+			return false
+		case c == ',':
+			state = start
+		case c == '=':
+			state = value
+		case state == start:
+			state = name
+		}
+		last = c
+	}
+	return state == value && last != ' ' && last != '='
 }
 
 // below says whether an entry is in the scope of a search at base.

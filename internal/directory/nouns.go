@@ -44,7 +44,7 @@ type Nouns struct {
 func NewNouns(s Searcher, p Preset, b Bases) *Nouns {
 	n := &Nouns{Accounts: &Accounts{asker{s, p, b.Accounts, false}}, Domains: &Domains{asker{s, p, b.Domains, false}}}
 	n.finder = newFinder(s, p, b)
-	n.Groups = &Groups{asker: asker{s, p, b.Groups, false}, accounts: n.Accounts, bounds: DefaultBounds()}
+	n.Groups = &Groups{asker: asker{s, p, b.Groups, false}, accounts: n.Accounts, finder: &n.finder, bounds: DefaultBounds(), ofMember: ofMember(p)}
 	return n
 }
 

@@ -39,7 +39,7 @@ func TestRanged(t *testing.T) {
 		list := adGroup("list", "1", logins...)
 		f.entries = append(f.entries, list)
 		n := NewNouns(f, presetAD(), adBases)
-		e, err := n.Groups.read(t.Context(), "member", list.DN, "(objectClass=group)", n.Groups.ofMember())
+		e, err := n.Groups.read(t.Context(), "member", list.DN, "(objectClass=group)", n.Groups.ofMember)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestRangedChanges(t *testing.T) {
 	} {
 		f := &adFake{entries: []*Entry{adGroup("list", "1", many...)}}
 		n := NewNouns(f, presetAD(), adBases)
-		e, err := n.Groups.read(t.Context(), "member", "CN=list,DC=example", "(objectClass=group)", n.Groups.ofMember())
+		e, err := n.Groups.read(t.Context(), "member", "CN=list,DC=example", "(objectClass=group)", n.Groups.ofMember)
 		if err != nil {
 			t.Fatal(err)
 		}
