@@ -18,7 +18,10 @@ type dialect struct {
 	ignore    string // INSERT that skips rows which exist already
 	// fold makes an expression that compares as DBMail's collation does,
 	// without case.
-	fold     func(expression string) string
+	fold func(expression string) string
+	// local makes a moment that is UTC one by the server's clock, as NOW() is
+	// to DBMail.
+	local    string
 	maxVars  int // placeholders in one statement
 	inline   int // bytes of a blob that goes into a statement of many rows
 	maxBytes int // bytes of arguments in one statement
@@ -35,6 +38,7 @@ func mysqlDialect(returning bool, maxPacket int) dialect {
 		// The columns are of a _ci collation, so "=" is what DBMail's
 		// lower(a)=lower(b) is, and an index serves it.
 		fold:    func(expression string) string { return expression },
+		local:   "CONVERT_TZ(?, '+00:00', @@global.time_zone)",
 		maxVars: 12000,
 		// Quoting and parsing a larger one costs more than a round trip.
 		inline: 24 << 10,
@@ -49,6 +53,7 @@ func sqliteDialect() dialect {
 		begin:     "BEGIN IMMEDIATE",
 		ignore:    "INSERT OR IGNORE",
 		fold:      func(expression string) string { return "lower(" + expression + ")" },
+		local:     "?",
 		maxVars:   12000,
 		inline:    1 << 20,
 		maxBytes:  4 << 20,

@@ -198,7 +198,7 @@ func (s *Store) closePools() error {
 // tables holds the table names with their prefix.
 type tables struct {
 	aliases, autoNotifications, autoReplies, envelope, filters, header, headername, headervalue string
-	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield                     string
+	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield, replycache         string
 	sievescripts, subscription, users                                                           string
 	ownUsers                                                                                    string
 }
@@ -213,7 +213,7 @@ func newTables(prefix string) tables {
 		envelope: prefix + "envelope", filters: prefix + "filters", header: prefix + "header",
 		headername: prefix + "headername", headervalue: prefix + "headervalue", mailboxes: prefix + "mailboxes",
 		messages: prefix + "messages", mimeparts: prefix + "mimeparts", partlists: prefix + "partlists",
-		physmessage: prefix + "physmessage", referencesfield: prefix + "referencesfield",
+		physmessage: prefix + "physmessage", referencesfield: prefix + "referencesfield", replycache: prefix + "replycache",
 		sievescripts: prefix + "sievescripts", subscription: prefix + "subscription", users: prefix + "users",
 		ownUsers: own + "users",
 	}
