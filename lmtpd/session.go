@@ -15,7 +15,6 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"gatepost/internal/dbmail"
 	"gatepost/internal/message"
 	"gatepost/lmtpd/recipient"
 )
@@ -122,13 +121,7 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	r, err := s.set.Recipients.Lookup(ctx, to)
-	if err == nil && r.List == nil && len(r.Forwards) == 0 && allFull(r.Users) {
-		err = dbmail.ErrOverQuota
-	}
-	if err == nil && r.List == nil && len(r.Users) == 0 && s.set.Smarthost == nil {
-		err = errNoSmarthost
-	}
+	r, err := s.set.resolve(ctx, to)
 	if err == nil && r.List != nil && s.peer != nil && !s.peer.Lists {
 		err = errNoLists
 	}
@@ -145,15 +138,6 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	defer s.mu.Unlock()
 	s.tx.rcpts = append(s.tx.rcpts, accepted{to, r})
 	return nil
-}
-
-func allFull(users []dbmail.User) bool {
-	for _, u := range users {
-		if !u.Full() {
-			return false
-		}
-	}
-	return len(users) > 0
 }
 
 // Data implements smtp.Session; an LMTP server gets LMTPData instead.

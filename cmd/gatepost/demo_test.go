@@ -160,6 +160,8 @@ func TestDMZ(t *testing.T) {
 		{"store ls alice", 2, `"store" is no command of gatepost`},
 		{"demo", 2, `"demo" is no command of gatepost`},
 		{"lookup /none/x.cf alice@example.com", 78, "/none/x.cf: cannot be read"},
+		{"directory show --directory /none/directory.toml alice", 78, "/none/directory.toml"},
+		{"directory show --store x alice", 2, "unknown flag: --store"},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "gatepost"), strings.Fields(tc.args)...)
 		cmd.Stdin = strings.NewReader("Subject: x\n\nfrom the gateway\n")

@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 	root.Version = daemon.Version(version)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDeliver(), newLookup(), newLdapmap())
+	root.AddCommand(newDeliver(), newLookup(), newLdapmap(), newDirectory())
 	root.AddCommand(storeCommands()...)
 	return root
 }

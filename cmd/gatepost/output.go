@@ -64,3 +64,17 @@ func pluralOf(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// size is a number of bytes for people: exact, with a round one beside it
+// from a kibibyte on.
+func size(bytes int64) string {
+	const units = "KMGT"
+	v, unit := float64(bytes), -1
+	for v >= 1024 && unit < len(units)-1 {
+		v, unit = v/1024, unit+1
+	}
+	if unit < 0 {
+		return fmt.Sprint(bytes)
+	}
+	return fmt.Sprintf("%.1f%c", v, units[unit])
+}
