@@ -109,7 +109,9 @@ func (p *lmtpdImport) mail(v dbmailconf.Value) {
 	if len(names) > 1 {
 		p.differs("", "", v, "DBMail ends at the first look-up with more than one name here; all of them are looked at")
 	}
-	known := func(name string) bool { return strings.EqualFold(name, "mail") || strings.EqualFold(name, "mailAlternateAddress") }
+	known := func(name string) bool {
+		return strings.EqualFold(name, "mail") || strings.EqualFold(name, "mailAlternateAddress")
+	}
 	if !slices.ContainsFunc(names, func(n string) bool { return !known(n) }) {
 		for name, without := range map[string]string{"mail": `mail = "mailAlternateAddress", alternate = []`, "mailAlternateAddress": "alternate = []"} {
 			if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {

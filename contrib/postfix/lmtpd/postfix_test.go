@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { os.Exit(testbed.Main(m)) }
 // site is an lmtpd over a store with a few users.
 type site struct {
 	store *dbmail.Store
+	dsn   string
 	addr  string // host:port
 }
 
@@ -51,7 +52,7 @@ func newSite(t *testing.T, smarthost string) *site {
 	config.Hostname, config.Store.DSN = "lmtpd.example.com", dsn
 	config.Smarthost.Address, config.Smarthost.TLS = "inet:"+smarthost, "off"
 	log := slog.New(slog.DiscardHandler)
-	s := &site{}
+	s := &site{dsn: dsn}
 	if s.store, err = config.OpenStore(t.Context(), log); err != nil {
 		t.Fatal(err)
 	}
