@@ -77,11 +77,17 @@ mailHost: lmtpd.example.com
 // TestCanary: some users' mail goes to gatepost-lmtpd, that of the others to
 // the server that was there, as the directory says; users go there and back.
 func TestCanary(t *testing.T) {
-	slapd := testbed.Slapd(t, testbed.SlapdOptions{Schema: []string{"../../../schema/ldap/dbmail.schema"}, LDIF: []byte(canaryLDIF), Syncprov: true})
+	dir, err := filepath.Abs("../../../schema/ldap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slapd := testbed.Slapd(t, testbed.SlapdOptions{LDIF: []byte(canaryLDIF), Syncprov: true,
+		Schema: []string{"/etc/ldap/schema/dyngroup.schema", dir + "/dbmail.schema", dir + "/mailmember.schema", dir + "/ldapns.schema", dir + "/gatepost.schema"}})
 	old := newOldServer(t, "alice", "alice.a", "bob", "carol", "dave")
 	forwards := freeAddress(t)
 	programs := build(t, "gatepost-ldapmap", "gatepost-lmtpd")
-	s := newSite(t, forwards) // makes the store and alice, bob
+	s := newStore(t)
+	s.addUsers(t)
 	if _, err := s.store.AddAlias(t.Context(), "alice.a@example.com", "alice@example.com"); err != nil {
 		t.Fatal(err)
 	}

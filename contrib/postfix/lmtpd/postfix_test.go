@@ -32,8 +32,8 @@ type site struct {
 	addr  string // host:port
 }
 
-// newSite starts lmtpd; forwards go to smarthost.
-func newSite(t *testing.T, smarthost string) *site {
+// newStore makes an empty store.
+func newStore(t *testing.T) *site {
 	t.Helper()
 	dsn := "sqlite:" + filepath.Join(t.TempDir(), "store.db")
 	parsed, err := dbmail.ParseDSN(dsn)
@@ -49,15 +49,24 @@ func newSite(t *testing.T, smarthost string) *site {
 		t.Fatal(err)
 	}
 	config := lmtpd.DefaultConfig()
-	config.Hostname, config.Store.DSN = "lmtpd.example.com", dsn
-	config.Smarthost.Address, config.Smarthost.TLS = "inet:"+smarthost, "off"
-	log := slog.New(slog.DiscardHandler)
+	config.Store.DSN = dsn
 	s := &site{dsn: dsn}
-	if s.store, err = config.OpenStore(t.Context(), log); err != nil {
+	if s.store, err = config.OpenStore(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.store.Close() })
+	return s
+}
+
+// newSite starts lmtpd; forwards go to smarthost.
+func newSite(t *testing.T, smarthost string) *site {
+	t.Helper()
+	s := newStore(t)
 	s.addUsers(t)
-	settings, err := config.Settings(s.store, nil, log, lmtpd.NewMetrics(prometheus.NewRegistry()))
+	config := lmtpd.DefaultConfig()
+	config.Hostname, config.Store.DSN = "lmtpd.example.com", s.dsn
+	config.Smarthost.Address, config.Smarthost.TLS = "inet:"+smarthost, "off"
+	settings, err := config.Settings(s.store, nil, nil, slog.New(slog.DiscardHandler), lmtpd.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +81,6 @@ func newSite(t *testing.T, smarthost string) *site {
 	t.Cleanup(func() {
 		_ = server.Shutdown(t.Context()) // which has ended: nobody is waited for
 		<-done
-		s.store.Close()
 	})
 	return s
 }
@@ -89,11 +97,11 @@ func (s *site) addUsers(t *testing.T) {
 	}
 }
 
-// messages counts those in a user's INBOX.
+// messages counts those in a user's INBOX; a user who had none yet has no row.
 func (s *site) messages(t *testing.T, user string) int {
 	t.Helper()
 	list, err := s.store.List(t.Context(), user, "INBOX")
-	if err != nil {
+	if err != nil && !errors.Is(err, dbmail.ErrNotFound) {
 		t.Fatal(err)
 	}
 	return len(list)
