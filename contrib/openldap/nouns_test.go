@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"gatepost/internal/directory"
 	"gatepost/internal/testbed"
 )
@@ -62,6 +64,11 @@ func TestNouns(t *testing.T) {
 			for _, name := range []string{"ldapmap", "policyd", "milter", "lmtpd", "dbmail"} {
 				_, n := open(t, s, name, "")
 				checkNouns(t, name, n)
+			}
+			two, err := search(as(t, s, "lmtpd"), suffix, ldap.ScopeWholeSubtree,
+				"(|(entryDN="+who["alice"]+")(entryDN=uid=bob,ou=people,"+suffix+")(entryDN="+who["lmtpd"]+"))", "uid")
+			if err != nil || len(two) != 2 {
+				t.Errorf("lmtpd finds %d members by DN, %v", len(two), err)
 			}
 			unindexed(t, s)
 		})
