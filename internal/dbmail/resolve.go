@@ -18,6 +18,7 @@ type Recipient struct {
 	Forwards []string // external addresses
 	Refused  []string // "|program" and "!program" targets, which never run
 	Detail   string   // the mailbox that the address asked for, UTF-8; "" none
+	CatchAll bool     // only a catch-all has the address
 }
 
 // User is a row of dbmail_users.
@@ -133,6 +134,7 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 	if r, ok, err := try(order[direct:]); err != nil {
 		return Recipient{}, err
 	} else if ok {
+		r.CatchAll = true
 		return finish(r, false)
 	}
 	return Recipient{}, verdict

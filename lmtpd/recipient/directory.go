@@ -57,36 +57,35 @@ func (d *Directory) Lookup(ctx context.Context, addr string) (Recipient, error) 
 	return r, err
 }
 
-// lookup also says whether a catch-all has answered.
+// lookup also says whether it is a catch-all that has answered.
 func (d *Directory) lookup(ctx context.Context, addr string) (r Recipient, caught bool, err error) {
 	names, direct := directory.NamesOf(addr)
-	if len(names) == 0 {
-		return r, false, fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown)
-	}
 	found, err := d.nouns.Find(ctx, names)
 	if err != nil {
 		return r, false, err
 	}
 	at := slices.IndexFunc(found, func(f directory.Found) bool { return !f.Nobody() })
 	if at < 0 {
-		return r, false, fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown)
+		return r, false, unknown(addr)
 	}
 	switch f := found[at]; {
 	case f.Err != nil:
-		return r, false, f.Err
+		err = f.Err
 	case f.Group != nil:
 		r, err = d.list(ctx, addr, f.Group)
 	default:
 		r, err = d.one(ctx, addr, f.Account)
 	}
 	if err != nil {
-		return Recipient{}, false, fmt.Errorf("%q: %w", addr, err)
+		return Recipient{}, at >= direct, fmt.Errorf("%q: %w", addr, err)
 	}
 	if _, detail, has := address.CutDetail(addr); has {
 		r.Detail = detail
 	}
 	return r, at >= direct, nil
 }
+
+func unknown(addr string) error { return fmt.Errorf("%q: %w", addr, dbmail.ErrUnknown) }
 
 // one is what an account stands for.
 func (d *Directory) one(ctx context.Context, addr string, a *directory.Account) (Recipient, error) {

@@ -3,7 +3,6 @@ package recipient
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"gatepost/internal/dbmail"
 	"gatepost/internal/directory"
@@ -28,21 +27,39 @@ func InOrder(sources ...Source) *Order {
 	return o
 }
 
-// Lookup implements Source. Only after dbmail.ErrUnknown the next is asked: a
+// Lookup implements Source. After dbmail.ErrUnknown the next source is asked,
+// and after a catch-all too, as an address of somebody comes before it. A
 // source that cannot tell decides that nobody can.
 func (o *Order) Lookup(ctx context.Context, address string) (Recipient, error) {
-	err := fmt.Errorf("%q: %w", address, dbmail.ErrUnknown)
+	var r Recipient
+	err := unknown(address)
 	for _, s := range o.sources {
-		var r Recipient
-		r, err = s.Lookup(ctx, address)
-		if _, ok := s.(SQL); ok && err == nil && o.directory != nil {
-			r, err = o.directory.unshadow(ctx, address, r)
-		}
-		if !errors.Is(err, dbmail.ErrUnknown) {
-			return r, err
+		next, caught, nextErr := o.ask(ctx, s, address)
+		switch {
+		case errors.Is(nextErr, dbmail.ErrUnknown):
+		case !caught || nextErr != nil && !definite(nextErr):
+			return next, nextErr
+		case errors.Is(err, dbmail.ErrUnknown):
+			r, err = next, nextErr
 		}
 	}
-	return Recipient{}, err
+	return r, err
+}
+
+// ask asks one source, and says whether a catch-all has answered.
+func (o *Order) ask(ctx context.Context, s Source, address string) (Recipient, bool, error) {
+	switch s := s.(type) {
+	case *Directory:
+		return s.lookup(ctx, address)
+	case SQL:
+		r, err := s.Lookup(ctx, address)
+		if err == nil && o.directory != nil {
+			r, err = o.directory.unshadow(ctx, address, r)
+		}
+		return r, r.CatchAll, err
+	}
+	r, err := s.Lookup(ctx, address)
+	return r, r.CatchAll, err
 }
 
 // unshadow puts what the directory says of its users in place of their rows.
@@ -83,7 +100,7 @@ func (d *Directory) unshadow(ctx context.Context, address string, r Recipient) (
 	case len(own)+len(r.Forwards) > 0:
 		theirs = Recipient{}
 	case len(w.seen) == 0: // none of them is in the directory
-		return Recipient{}, fmt.Errorf("%q: %w", address, dbmail.ErrUnknown)
+		return Recipient{}, unknown(address)
 	default:
 		return Recipient{}, err
 	}
