@@ -31,7 +31,20 @@ func (f Found) Nobody() bool { return f.Account == nil && f.Group == nil && f.Er
 // for all of them; of two where accounts and groups have bases apart. An error
 // says that of none of them can be told.
 func (n *Nouns) Find(ctx context.Context, names []Name) ([]Found, error) {
-	entries, err := n.finder.holders(ctx, "recipient", names, n.finder.attributes)
+	return n.find(ctx, names, false)
+}
+
+// FindOrNobody is Find for what is no less right when nobody has a name, as an
+// address to forward to, which goes out then and perhaps comes back: while no
+// server can tell, "nobody" is also what was so a while ago.
+func (n *Nouns) FindOrNobody(ctx context.Context, names []Name) ([]Found, error) {
+	return n.find(ctx, names, true)
+}
+
+func (n *Nouns) find(ctx context.Context, names []Name, staleNo bool) ([]Found, error) {
+	finder := n.finder
+	finder.staleNo = staleNo
+	entries, err := finder.holders(ctx, "recipient", names, finder.attributes)
 	if err != nil {
 		return nil, fmt.Errorf("find who has %s: %w", describe(names), err)
 	}
@@ -100,6 +113,9 @@ func describe(names []Name) string {
 	if len(texts) > 3 {
 		return fmt.Sprintf("%q and %d more", texts[0], len(texts)-1)
 	}
+	if len(texts) == 1 {
+		return fmt.Sprintf("%q", texts[0])
+	}
 	return fmt.Sprintf("%q", texts)
 }
 
@@ -112,7 +128,7 @@ type finder struct {
 }
 
 func newFinder(s Searcher, p Preset, b Bases) finder {
-	f := finder{asker: asker{s, p, b.Accounts, false}, groups: b.Groups, bases: []string{b.Accounts}}
+	f := finder{asker: asker{searcher: s, preset: p, base: b.Accounts}, groups: b.Groups, bases: []string{b.Accounts}}
 	switch {
 	case below(b.Groups, b.Accounts, ScopeSub):
 	case below(b.Accounts, b.Groups, ScopeSub):

@@ -158,7 +158,7 @@ func (g *Groups) readTogether(ctx context.Context, b portion, names []named, res
 		asked[k] = Name{Login: names[i].login, Address: names[i].address}
 	}
 	finder := *g.finder
-	finder.authorises = g.authorises
+	finder.authorises, finder.staleNo = g.authorises, asked[0].Address != ""
 	found, err := finder.holders(ctx, "member", asked, g.ofMember)
 	if err != nil {
 		return true, err

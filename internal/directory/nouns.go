@@ -42,9 +42,9 @@ type Nouns struct {
 
 // NewNouns makes them of a searcher, which should be cached.
 func NewNouns(s Searcher, p Preset, b Bases) *Nouns {
-	n := &Nouns{Accounts: &Accounts{asker{s, p, b.Accounts, false}}, Domains: &Domains{asker{s, p, b.Domains, false}}}
+	n := &Nouns{Accounts: &Accounts{asker{searcher: s, preset: p, base: b.Accounts}}, Domains: &Domains{asker{searcher: s, preset: p, base: b.Domains}}}
 	n.finder = newFinder(s, p, b)
-	n.Groups = &Groups{asker: asker{s, p, b.Groups, false}, accounts: n.Accounts, finder: &n.finder, bounds: DefaultBounds(), ofMember: ofMember(p)}
+	n.Groups = &Groups{asker: asker{searcher: s, preset: p, base: b.Groups}, accounts: n.Accounts, finder: &n.finder, bounds: DefaultBounds(), ofMember: ofMember(p)}
 	return n
 }
 
@@ -65,12 +65,13 @@ type asker struct {
 	preset     Preset
 	base       string
 	authorises bool
+	staleNo    bool // see Request
 }
 
 // find searches below the base.
 func (a *asker) find(ctx context.Context, table, filter string, attributes []string) ([]*Entry, error) {
 	answer, err := a.searcher.Search(ctx, &Request{Base: a.base, Scope: ScopeSub, Filter: filter,
-		Attributes: attributes, Table: table, Authorises: a.authorises})
+		Attributes: attributes, Table: table, Authorises: a.authorises, StaleNo: a.staleNo})
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func (w *walk) lead(ctx context.Context, forwards []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	found, err := w.d.nouns.Find(ctx, names)
+	found, err := w.d.nouns.FindOrNobody(ctx, names)
 	if err != nil {
 		return err
 	}
