@@ -136,6 +136,9 @@ func (r *roll) add(i *Identity, c change) {
 		r.names[i.ID] = i.Login
 		r.holders[foldKey(i.Login)] = append(r.holders[foldKey(i.Login)], i.ID)
 	}
+	if c.make {
+		delete(r.notes, i.ID) // of a user who is gone
+	}
 	if c.note || c.rename {
 		r.notes[i.ID] = note{i.uuid(), i.Login}
 		r.noted[i.uuid()] = i.ID

@@ -46,6 +46,7 @@ func (s *Store) transact(ctx context.Context, group []*job, leave func()) (err e
 		return fmt.Errorf("write messages and commit: %w", err)
 	}
 	w.begun = false
+	w.tell()
 	for _, j := range group {
 		s.marks.forget(j.stored())
 		j.settle()
@@ -61,12 +62,14 @@ type writer struct {
 	group []*job
 	begun bool
 
-	blobs  *blobSet
-	values *valueSet
-	phys   []uint64 // physmessage ids, parallel to the group
-	users  map[uint64]*userRow
-	boxes  map[uint64][]*mailbox // what was found, by owner
-	dest   map[copyOf]*mailbox   // where each copy goes
+	blobs   *blobSet
+	values  *valueSet
+	phys    []uint64 // physmessage ids, parallel to the group
+	users   map[uint64]*userRow
+	roll    *roll                 // of the directory's users; nil without any
+	renamed []renamed             // by this transaction
+	boxes   map[uint64][]*mailbox // what was found, by owner
+	dest    map[copyOf]*mailbox   // where each copy goes
 }
 
 // copyOf names a copy: the job's and the target's place.
@@ -165,6 +168,9 @@ func (w *writer) lock() error {
 		return errApart
 	}
 	w.unknownUsers()
+	if err := w.pair(); err != nil {
+		return err
+	}
 	if err := w.checkQuota(); err != nil {
 		return err
 	}

@@ -9,8 +9,9 @@ import (
 
 // userRow is a locked row of dbmail_users.
 type userRow struct {
-	limit, used int64 // maxmail_size (0: none), curmail_size
-	charge      int64 // what this transaction adds
+	name        string // userid; read only where identities are held against it
+	limit, used int64  // maxmail_size (0: none), curmail_size
+	charge      int64  // what this transaction adds
 }
 
 // lockUsers locks the rows of all users that get a copy, in ascending id.
@@ -18,7 +19,17 @@ type userRow struct {
 func (w *writer) lockUsers(b *batch) {
 	w.users = map[uint64]*userRow{}
 	wanted := map[uint64]bool{}
-	w.copies(func(_ copyOf, _ *job, t Target) { wanted[t.UserID] = true })
+	identities := false
+	w.copies(func(_ copyOf, _ *job, t Target) {
+		wanted[t.UserID] = true
+		identities = identities || t.Identity != nil
+	})
+	if identities {
+		w.roll = newRoll(w.s.limits.OwnUsers)
+		w.lockNamed(b, sortedIDs(wanted))
+		w.s.lookForNotes(b, w.roll, sortedIDs(wanted))
+		return
+	}
 	_ = chunked(sortedIDs(wanted), 1000, func(ids []uint64) error {
 		b.query(func(r *sql.Rows) error {
 			var id uint64
@@ -40,7 +51,7 @@ var errVanished = errors.New("the user is not there any more")
 // unknownUsers finds the users that were deleted since RCPT.
 func (w *writer) unknownUsers() {
 	w.copies(func(at copyOf, j *job, t Target) {
-		if w.users[t.UserID] == nil {
+		if w.users[t.UserID] == nil && t.Identity == nil {
 			j.out[at.target].Err = errVanished
 		}
 	})
@@ -55,10 +66,14 @@ func (w *writer) checkQuota() error {
 	apart := false
 	w.copies(func(at copyOf, j *job, t Target) {
 		u, size := w.users[t.UserID], j.d.Message.Size
+		limit := u.limit
+		if t.Identity != nil {
+			limit = t.Identity.Quota
+		}
 		switch {
-		case u.limit == 0 || u.used+pending[t.UserID]+size <= u.limit:
+		case limit == 0 || u.used+pending[t.UserID]+size <= limit:
 			pending[t.UserID] += size
-		case u.used+size > u.limit:
+		case u.used+size > limit:
 			j.out[at.target].Err = ErrOverQuota
 		default:
 			apart = true
