@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -78,7 +79,17 @@ func (n *Nouns) decode(ctx context.Context, e *Entry) (f Found, err error) {
 	case k == groupEntry:
 		f.Group, f.Err = n.Groups.group(e)
 	default:
-		f.Account, f.Err = n.Accounts.preset.Attributes.account(e)
+		at := &n.Accounts.preset.Attributes
+		if hasClass(e, at.GroupClass) {
+			whole, err := n.finder.read(ctx, "recipient", e.DN, isClass(at.GroupClass), n.Groups.ofMember)
+			if err != nil || whole == nil {
+				return f, fmt.Errorf("members of %q: %w", e.DN, cmp.Or(err, ErrMalformed))
+			}
+			if f.Err = at.isPersonal(whole); f.Err != nil {
+				return f, nil
+			}
+		}
+		f.Account, f.Err = at.account(e)
 	}
 	if f.Err != nil {
 		f = Found{Err: f.Err}
@@ -293,6 +304,21 @@ func (at *Attributes) hides(e *Entry, primary string) string {
 // person's own, as some sites have one with each account.
 func (at *Attributes) isGroup(e *Entry) bool {
 	return hasClass(e, at.GroupClass) && (!hasClass(e, at.AccountClass) || firstOf(e, at.Login) == "")
+}
+
+// isPersonal refuses an account that is a group of others, too: who would get
+// its mail?
+func (at *Attributes) isPersonal(e *Entry) error {
+	others := valuesOf(e, slices.Concat(at.Member, at.MemberAddress, at.MemberURL, at.MemberFilter))
+	for _, login := range valuesOf(e, at.MemberLogin) {
+		if !SameAddress(login, firstOf(e, at.Login)) {
+			others = append(others, login)
+		}
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("%w: %q is an account and a group with members", ErrMalformed, e.DN)
+	}
+	return nil
 }
 
 // kind of an entry.

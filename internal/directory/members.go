@@ -14,8 +14,8 @@ type Member struct {
 	Address string // primary; "" if there is none
 	// Account is what Find gives; nil if it is no account.
 	Account *Account
-	// Err is ErrMalformed when the entry cannot be understood, and
-	// ErrAmbiguous when several entries have the address or login.
+	// Err is ErrMalformed when the entry cannot be understood, also of a group
+	// within, and ErrAmbiguous when several entries have the address or login.
 	Err error
 }
 
@@ -45,7 +45,10 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 	}
 	w := &walk{groups: g, seen: map[string]bool{"dn:" + dnKey(e.DN): true}}
 	w.found.Groups = []string{e.DN}
-	names, err := w.named(ctx, e)
+	names, bad, err := w.named(ctx, e)
+	if err == nil {
+		err = bad
+	}
 	for depth := 1; err == nil && len(names) > 0; depth++ {
 		if depth > g.bounds.Depth {
 			err = fmt.Errorf("%w: more than %d groups within each other", ErrTooLarge, g.bounds.Depth)
@@ -96,14 +99,14 @@ type walk struct {
 	found  Membership
 }
 
-// named lists what a group's entry names.
-func (w *walk) named(ctx context.Context, e *Entry) ([]named, error) {
+// named lists what a group's entry names; bad says what of it cannot be
+// understood.
+func (w *walk) named(ctx context.Context, e *Entry) (all []named, bad, err error) {
 	at := &w.groups.preset.Attributes
-	var all []named
 	for _, attribute := range at.Member {
 		values, err := w.groups.allValues(ctx, e, attribute)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, dn := range values {
 			// uniqueMember may end in a bit string (RFC 4517 3.3.21).
@@ -119,11 +122,11 @@ func (w *walk) named(ctx context.Context, e *Entry) ([]named, error) {
 	for _, address := range valuesOf(e, at.MemberAddress) {
 		all = append(all, named{address: address})
 	}
-	queries, err := w.groups.queries(e)
+	queries, bad := w.groups.queries(e)
 	for _, query := range queries {
 		all = append(all, named{query: query})
 	}
-	return all, err
+	return all, bad, nil
 }
 
 // queries are the searches whose results are members.
@@ -208,15 +211,21 @@ func (w *walk) enter(ctx context.Context, e *Entry, n named) ([]named, error) {
 	m.Address, _ = at.addresses(e)
 	if at.isGroup(e) {
 		w.found.Groups = append(w.found.Groups, e.DN)
-		var below []named
-		if below, m.Err = w.named(ctx, e); m.Err == nil {
-			return below, nil
+		below, bad, err := w.named(ctx, e)
+		if bad != nil {
+			m.Err = bad
+			w.found.Members = append(w.found.Members, m)
 		}
-		return nil, m.Err
+		return below, err
 	}
 	if hasClass(e, at.AccountClass) {
 		m.Login = firstOf(e, at.Login)
-		m.Account, m.Err = at.account(e)
+		if hasClass(e, at.GroupClass) {
+			m.Err = at.isPersonal(e)
+		}
+		if m.Err == nil {
+			m.Account, m.Err = at.account(e)
+		}
 	}
 	w.found.Members = append(w.found.Members, m)
 	return nil, nil
