@@ -28,6 +28,21 @@ type Target struct {
 	UserID   uint64
 	Mailbox  string    // as in the address, UTF-8; "" is INBOX; one that is missing or not writable falls back to INBOX
 	Identity *Identity // as in User
+	// Also are other identities by which the message reaches the same user.
+	// If one does not fit, there is no telling whose mail it is.
+	Also []*Identity
+}
+
+// Reached says that the message reaches the target's user by an identity as
+// well; nil is none.
+func (t *Target) Reached(by *Identity) {
+	switch {
+	case by == nil:
+	case t.Identity == nil:
+		t.Identity = by
+	case by.UUID != t.Identity.UUID || by.Login != t.Identity.Login || by.ID != t.Identity.ID:
+		t.Also = append(t.Also, by)
+	}
 }
 
 // Outcome is what became of one target. A nil Err means that the copy is on

@@ -100,15 +100,24 @@ func (w *writer) pair() error {
 	return nil
 }
 
-// identities calls f for each target of the directory that still gets a copy.
+// identities calls f for each identity of the targets that still get a copy,
+// up to the first of a target that fails.
 func (w *writer) identities(f func(o *Outcome, i *Identity)) {
 	w.copies(func(at copyOf, j *job, t Target) {
-		switch o := &j.out[at.target]; {
-		case t.Identity == nil:
-		case t.Identity.ID != t.UserID:
-			o.Err = errOtherUser
-		default:
-			f(o, t.Identity)
+		o := &j.out[at.target]
+		if t.Identity == nil {
+			return
+		}
+		for k := -1; k < len(t.Also) && o.Err == nil; k++ {
+			i := t.Identity
+			if k >= 0 {
+				i = t.Also[k]
+			}
+			if i.ID != t.UserID {
+				o.Err = errOtherUser
+				return
+			}
+			f(o, i)
 		}
 	})
 }

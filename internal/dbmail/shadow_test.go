@@ -354,6 +354,30 @@ func TestWithAndWithoutIdentityInAGroup(t *testing.T) {
 	})
 }
 
+// Two accounts with one number in a message: it is not for the store to say
+// whose the mailbox is.
+func TestTwoIdentitiesOfOneUser(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		lena, mika, bob := entry(10001, "lena", uuidA), entry(10001, "mika", uuidB), entry(10002, "bob", uuidC)
+		d := mailTo(plain(1), "a@b.test", bob)
+		d.Targets = append(d.Targets, Target{UserID: 10001})
+		for _, i := range []*Identity{nil, lena, lena, nil} {
+			d.Targets[1].Reached(i)
+		}
+		if t1 := d.Targets[1]; t1.Identity != lena || t1.Also != nil {
+			t.Errorf("%+v", t1)
+		}
+		mustDeliver(t, s, d)
+		again := mailTo(plain(2), "a@b.test", bob, lena)
+		again.Targets[1].Reached(mika)
+		out := s.Deliver(again)
+		if out[0].Err != nil || !errors.Is(out[1].Err, ErrPairing) {
+			t.Errorf("%+v", out)
+		}
+		clean(t, s)
+	})
+}
+
 // Another writer of the store's rows comes between our look and our rows.
 func TestLoginTakenMeanwhile(t *testing.T) {
 	s := mariaStore(t, Options{})
