@@ -135,7 +135,7 @@ func inScope(dn string, m *gldap.SearchMessage) bool {
 func shown(e *samples.Entry, m *gldap.SearchMessage, r *gldap.Request) *gldap.SearchResponseEntry {
 	out := r.NewSearchResponseEntry(e.DN)
 	for _, a := range e.Attributes {
-		asked := len(m.Attributes) == 0 || slices.Contains(m.Attributes, "*") ||
+		asked := !samples.Operational(a.Name) && (len(m.Attributes) == 0 || slices.Contains(m.Attributes, "*")) ||
 			slices.ContainsFunc(m.Attributes, func(name string) bool { return strings.EqualFold(name, a.Name) })
 		if asked {
 			out.AddAttribute(a.Name, a.Values)

@@ -20,7 +20,7 @@ import (
 	"gatepost/ldapmap"
 )
 
-// demoMaps are a directory, and a gatepost-ldapmap over it.
+// demoMaps are a gatepost-ldapmap over the directory.
 type demoMaps struct {
 	directory *demoDirectory
 	daemon    *demoDaemon
@@ -31,12 +31,17 @@ type demoMaps struct {
 
 // demoTables are ldap_table(5) files, as they stand in /etc/postfix.
 var demoTables = map[string]string{
-	"aliases": `query_filter = (mailLocalAddress=%s)
+	"aliases": `query_filter = (mailAlternateAddress=%s)
 result_attribute = mail
-special_result_attribute = member
 # gatepost: class = virtual_alias
 `,
-	"recipients": `query_filter = (|(mail=%s)(mailLocalAddress=%s))
+	"lists": `query_filter = (&(objectClass=gatepostList)(mail=%s))
+result_attribute = rfc822MailMember
+special_result_attribute = member
+leaf_result_attribute = mail
+# gatepost: class = virtual_alias
+`,
+	"recipients": `query_filter = (|(mail=%s)(mailAlternateAddress=%s))
 result_attribute = cn
 # gatepost: class = mailbox
 `,
@@ -45,15 +50,12 @@ result_attribute = cn
 // demoPostfix is what the classes have to know of Postfix.
 const demoPostfix = "# gatepost: recipient_delimiter = +\n# gatepost: mydestination =\n# gatepost: myorigin = mx.example.com\n"
 
-// startLdapmap starts the directory, and the daemon over it.
+// startLdapmap starts the daemon over the directory.
 func (d *demo) startLdapmap(ctx context.Context) (m *demoMaps, err error) {
-	m = &demoMaps{dir: filepath.Join(d.dir, "tables"), control: "unix:" + filepath.Join(d.dir, "control")}
-	if m.directory, err = startDirectory(); err != nil {
-		return nil, err
-	}
+	m = &demoMaps{directory: d.directory, dir: filepath.Join(d.dir, "tables"), control: "unix:" + filepath.Join(d.dir, "control")}
 	defer func() {
-		if err != nil {
-			m.stop()
+		if err != nil && m.daemon != nil {
+			m.daemon.stop()
 		}
 	}()
 	if err := os.Mkdir(m.dir, 0o700); err != nil {
@@ -77,18 +79,10 @@ func (d *demo) startLdapmap(ctx context.Context) (m *demoMaps, err error) {
 	return m, err
 }
 
-// stop ends the daemon, and then the directory that it asks.
-func (m *demoMaps) stop() {
-	if m.daemon != nil {
-		m.daemon.stop()
-	}
-	m.directory.stop()
-}
-
 // show looks addresses up as Postfix does, and explains the answers.
 func (m *demoMaps) show(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "\ngatepost-ldapmap listens on %s; its tables, %s/*.cf, ask a directory at %s\n", m.address, m.dir, m.directory.uri)
-	conn, err := net.Dial("tcp", net.JoinHostPort(m.address.Host, m.address.Port))
+	conn, err := m.dial()
 	if err != nil {
 		return err
 	}
@@ -96,20 +90,34 @@ func (m *demoMaps) show(ctx context.Context, out io.Writer) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	fmt.Fprintln(out, "\nPostfix asks over the socketmap protocol, and why it gets what it gets:")
-	for _, key := range []string{"aliases Postmaster+x@Example.com", "aliases team@example.com", "recipients bob.builder@example.com", "recipients nobody@example.com"} {
-		if err := m.lookup(ctx, out, conn, key); err != nil {
-			return err
-		}
-	}
-	m.directory.broken.Store(true)
-	defer m.directory.broken.Store(false)
-	fmt.Fprintln(out, "\nThe directory says that it is unavailable. What is known stays known; nothing is \"not found\":")
-	for _, key := range []string{"aliases team@example.com", "recipients carol@example.com"} {
+	for _, key := range []string{"aliases Postmaster+x@Example.com", "lists team@example.com", "recipients bob.builder@example.org", "recipients nobody@example.com"} {
 		if err := m.lookup(ctx, out, conn, key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// showOutage looks up what is known, and what is not, while the directory is
+// away.
+func (m *demoMaps) showOutage(ctx context.Context, out io.Writer) error {
+	conn, err := m.dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	for _, key := range []string{"lists team@example.com", "recipients carol@example.com"} {
+		if err := m.lookup(ctx, out, conn, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *demoMaps) dial() (net.Conn, error) {
+	return net.Dial("tcp", net.JoinHostPort(m.address.Host, m.address.Port))
 }
 
 // lookup asks as Postfix does, after it has asked for the explanation, which

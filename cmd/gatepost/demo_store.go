@@ -21,7 +21,8 @@ import (
 
 func (d *demo) configFile() string { return filepath.Join(d.dir, "lmtpd.toml") }
 
-// makeStore makes the store, its users and lmtpd's configuration.
+// makeStore makes the store, with the users that are not in the directory, and
+// lmtpd's configuration.
 func (d *demo) makeStore(ctx context.Context) error {
 	path := filepath.Join(d.dir, "store.db")
 	dsn, err := dbmail.ParseDSN("sqlite:" + path)
@@ -31,7 +32,11 @@ func (d *demo) makeStore(ctx context.Context) error {
 	if _, _, err := applySchema(ctx, dsn, schema.SQLite, schema.Options{Own: true}); err != nil {
 		return err
 	}
-	toml := fmt.Sprintf("hostname = \"demo.example.com\"\nrecipients = \"sql\"\nlisten = [\"inet:127.0.0.1:0\"]\n\n[store]\ndsn = %q\n", "sqlite:"+path)
+	toml := fmt.Sprintf("uris = [%q]\nbase = \"dc=example,dc=com\"\nsentinel = \"uid=alice,dc=example,dc=com\"\n", d.directory.uri)
+	if err := os.WriteFile(filepath.Join(d.dir, "directory.toml"), []byte(toml), 0o600); err != nil {
+		return err
+	}
+	toml = fmt.Sprintf("hostname = \"demo.example.com\"\nrecipients = [\"directory\", \"sql\"]\nlisten = [\"inet:127.0.0.1:0\"]\n\n[store]\ndsn = %q\n", "sqlite:"+path)
 	if err := os.WriteFile(d.configFile(), []byte(toml), 0o600); err != nil {
 		return err
 	}
@@ -53,17 +58,6 @@ func addSampleUsers(ctx context.Context, store *dbmail.Store) error {
 		if _, err := store.AddUser(ctx, u.Name, u.Quota, u.Aliases); err != nil {
 			return err
 		}
-		if !u.Active {
-			if _, err := store.SetUser(ctx, u.Name, dbmail.UserChange{Active: &u.Active}); err != nil {
-				return err
-			}
-		}
-	}
-	list, members := samples.List()
-	for _, user := range members {
-		if _, err := store.AddAlias(ctx, list, user); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -81,8 +75,11 @@ func (d *demo) showStore(ctx context.Context) error {
 	}
 	fmt.Fprintln(d.out, "\nIn the store, sizes in octets:")
 	for _, u := range users {
-		v := viewUser(u)
-		fmt.Fprintf(d.out, "  %s, %s: %d used, quota %s\n", u.Name, v.active(), u.Used, v.quota())
+		from := "DBMail's own"
+		if u.Shadow {
+			from = "row made by the first delivery, quota in the directory"
+		}
+		fmt.Fprintf(d.out, "  %s, number %d, %s: %d used\n", u.Name, u.ID, from, u.Used)
 		if err := d.showUser(ctx, store, u.Name); err != nil {
 			return err
 		}

@@ -78,6 +78,7 @@ func TestDemo(t *testing.T) {
 		}
 		text := regexp.MustCompile(`inet:127\.0\.0\.1:\d+`).ReplaceAllString(string(out), "inet:127.0.0.1:PORT")
 		text = regexp.MustCompile(`ldap://127\.0\.0\.1:\d+`).ReplaceAllString(text, "ldap://127.0.0.1:PORT")
+		text = regexp.MustCompile(`answered \d+ search(es)?, the longest in [0-9.]+ ms`).ReplaceAllString(text, "answered N searches, the longest in N ms")
 		text = regexp.MustCompile(regexp.QuoteMeta(tmp)+`/gatepost-demo-\d+`).ReplaceAllString(text, "DIR")
 		golden(t, "demo.golden", text)
 		nothingLeft(t)
@@ -100,7 +101,8 @@ func TestDemo(t *testing.T) {
 			file := writeFile(t, "message.eml", "Subject: one more\n\nbody\n")
 			gatepost(t, "deliver", "--lmtp", server, "--to", "alice@example.com", file).expect(t, 0, "accepted", "")
 			gatepost(t, "store", "ls", "alice", "--config", config).expect(t, 0, "one more", "")
-			gatepost(t, "lookup", "--control", control, "aliases", "team@example.com").expect(t, 0, "OK alice@example.com,bob@example.com", "")
+			gatepost(t, "lookup", "--control", control, "lists", "team@example.com").expect(t, 0, "OK alice@example.com,bob@example.com,alice@example.com", "")
+			gatepost(t, "directory", "show", "--config", config, "alice@example.org").expect(t, 0, "alice, number 10001: ", "")
 			gatepost(t, "lookup", "--control", control, "recipients", "dave@example.com").expect(t, 1, "NOTFOUND", "")
 			gatepost(t, "store", "verify", "--config", config).expect(t, 0, "No problems.", "")
 			if err := cmd.Process.Signal(sig); err != nil {
