@@ -25,6 +25,14 @@ type DeliveryConfig struct {
 	NotificationFrom    string `toml:"notification_from"`
 }
 
+// notificationFrom is the address that notifications come from.
+func (c *DeliveryConfig) notificationFrom(hostname string) string {
+	if c.NotificationFrom != "" {
+		return c.NotificationFrom
+	}
+	return "postmaster@" + hostname
+}
+
 // PeerConfig is one [[peer]]: a client that may deliver. The first that a
 // connection fits counts.
 type PeerConfig struct {

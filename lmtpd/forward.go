@@ -35,6 +35,10 @@ type Outgoing struct {
 	UTF8       bool   // SMTPUTF8 was asked for
 }
 
+// errUnclear: the smarthost did not answer the final dot. It may have taken the
+// message, or not.
+var errUnclear = errors.New("no answer")
+
 // Send gives a message to the smarthost and tells for each recipient whether
 // it was accepted: nil, an error that wraps errForwardRefused for a 5xx, any
 // other when it cannot tell or the smarthost deferred.
@@ -90,6 +94,10 @@ func (h *Smarthost) send(ctx context.Context, o Outgoing, results []error) error
 		return fmt.Errorf("smarthost: content: %w", err)
 	}
 	if err := w.Close(); err != nil {
+		var r *smtp.SMTPError
+		if !errors.As(err, &r) {
+			err = fmt.Errorf("%w: %w", errUnclear, err)
+		}
 		return judge("end of data", err)
 	}
 	_ = c.Quit() // it has the message; how it says good-bye does not matter

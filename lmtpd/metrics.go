@@ -16,6 +16,7 @@ type Metrics struct {
 	messages   prometheus.Counter
 	unsplit    prometheus.Counter
 	octets     prometheus.Counter
+	automatics *prometheus.CounterVec
 }
 
 const (
@@ -38,7 +39,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		octets: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gatepost_lmtpd_message_octets_total", Help: "Octets of the messages received."}),
 	}
-	r.MustRegister(m.sessions, m.recipients, m.messages, m.unsplit, m.octets)
+	m.automatics = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gatepost_lmtpd_automatic_mails_total", Help: "Auto-replies and notifications, by kind (reply, notification, any) and outcome (sent, before: was sent already, refused, unsent: no smarthost, lost: given up)."},
+		[]string{"kind", "outcome"})
+	r.MustRegister(m.sessions, m.recipients, m.messages, m.unsplit, m.octets, m.automatics)
 	return m
 }
 
@@ -48,6 +52,10 @@ func (m *Metrics) message(msg *message.Message) {
 	if msg.Unsplit {
 		m.unsplit.Inc()
 	}
+}
+
+func (m *Metrics) automatic(kind, outcome string) {
+	m.automatics.WithLabelValues(kind, outcome).Inc()
 }
 
 func (m *Metrics) recipient(stage string, v *smtp.SMTPError) {

@@ -64,6 +64,7 @@ func (s *Settings) sizeLimit() int64 {
 type Server struct {
 	current atomic.Pointer[generation]
 	budget  budget
+	after   *aftermath
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
@@ -86,6 +87,7 @@ var ErrServerClosed = errors.New("lmtpd: server closed")
 // NewServer makes a server with its first settings.
 func NewServer(s *Settings) *Server {
 	srv := &Server{listeners: map[net.Listener]bool{}, conns: map[*conn]bool{}}
+	srv.after = newAftermath(func() *Settings { return srv.current.Load().settings })
 	srv.Apply(s)
 	return srv
 }
@@ -182,8 +184,9 @@ func (srv *Server) take(nc net.Conn) {
 }
 
 // Shutdown stops accepting, wakes idle clients with 421, lets messages that
-// are being received or stored finish, and returns when all are gone. When ctx
-// ends first, what is left is cut off: those messages were not acknowledged.
+// are being received or stored finish, sends what they bring about besides,
+// and returns when all are gone. When ctx ends first, what is left is cut off:
+// those messages were not acknowledged, those automatic mails are not sent.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.mu.Lock()
 	srv.draining = true
@@ -195,6 +198,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	}
 	srv.mu.Unlock()
 	defer srv.current.Load().in.Close()
+	defer srv.after.drain(ctx)
 	done := make(chan struct{})
 	go func() { srv.sessions.Wait(); close(done) }()
 	select {

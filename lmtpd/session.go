@@ -24,6 +24,7 @@ import (
 type session struct {
 	set    *Settings
 	budget *budget
+	after  *aftermath
 	conn   *conn
 	client string
 	net    net.Conn  // the client's, without the layers above
@@ -53,7 +54,7 @@ type accepted struct {
 const lookupTimeout = 30 * time.Second
 
 func (srv *Server) newSession(set *Settings, c *smtp.Conn) *session {
-	s := &session{set: set, budget: &srv.budget}
+	s := &session{set: set, budget: &srv.budget, after: srv.after}
 	nc := c.Conn()
 	if t, ok := nc.(*tls.Conn); ok {
 		s.tls = t
