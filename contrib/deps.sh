@@ -13,6 +13,7 @@ mariadb-server       mariadbd, mariadb-install-db
 mariadb-client       mariadb, for a look into a test's database
 postfix              the mail system that hands messages over
 postfix-ldap         Postfix's own LDAP tables, which ours are compared with
+postsrsd             rewrites the envelope senders of forwards
 dovecot-lmtpd        the LMTP server that benchmarks compare with
 slapd                the directory server
 ldap-utils           ldapsearch, ldapmodify

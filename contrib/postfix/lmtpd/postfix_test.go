@@ -107,10 +107,10 @@ func (s *site) messages(t *testing.T, user string) int {
 	return len(list)
 }
 
-// mainCF reads the settings of our main.cf, as postconf(5) has its syntax.
-func mainCF(t *testing.T) map[string]string {
+// mainCF reads the settings of a main.cf of ours, as postconf(5) has its syntax.
+func mainCF(t *testing.T, path string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("main.cf")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,21 +126,22 @@ func mainCF(t *testing.T) map[string]string {
 			name = strings.TrimSpace(key)
 			settings[name] = strings.TrimSpace(value)
 		default:
-			t.Fatalf("main.cf: %q", line)
+			t.Fatalf("%s: %q", path, line)
 		}
 	}
 	return settings
 }
 
-// masterCF reads the services of our master.cf, with another address for that
-// of the forwards.
-func masterCF(t *testing.T, forwards string) []string {
+// masterCF reads the services of a master.cf of ours, with another address for
+// that of the forwards.
+func masterCF(t *testing.T, path, forwards string) []string {
 	t.Helper()
-	text, err := os.ReadFile("master.cf")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
+	found := false
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
 		if line == "" || line[0] == '#' {
@@ -148,13 +149,16 @@ func masterCF(t *testing.T, forwards string) []string {
 		}
 		if line[0] != ' ' {
 			service := strings.Fields(line)
-			if service[0] != "127.0.0.1:10025" {
-				t.Fatalf("master.cf: unexpected service %q", service[0])
+			if service[0] == "127.0.0.1:10025" {
+				service[0], found = forwards, true
 			}
-			service[0], service[4] = forwards, "n" // the testbed has no chroot
+			service[4] = "n" // the testbed has no chroot
 			line = strings.Join(service, " ")
 		}
 		lines = append(lines, line)
+	}
+	if !found {
+		t.Fatalf("%s: no service 127.0.0.1:10025", path)
 	}
 	return lines
 }
@@ -174,7 +178,12 @@ func freeAddress(t *testing.T) string {
 // speak.
 func start(t *testing.T, s *site, forwards string, more map[string]string) *testbed.PostfixServer {
 	t.Helper()
-	settings := mainCF(t)
+	return startWith(t, s, masterCF(t, "master.cf", forwards), more)
+}
+
+func startWith(t *testing.T, s *site, master []string, more map[string]string) *testbed.PostfixServer {
+	t.Helper()
+	settings := mainCF(t, "main.cf")
 	if settings["virtual_transport"] != "lmtp:inet:127.0.0.1:24" {
 		t.Fatalf("virtual_transport = %s", settings["virtual_transport"])
 	}
@@ -184,14 +193,19 @@ func start(t *testing.T, s *site, forwards string, more map[string]string) *test
 	settings["address_verify_poll_delay"] = "1s"
 	settings["default_transport"] = "discard:"
 	maps.Copy(settings, more)
-	return testbed.Postfix(t, testbed.PostfixOptions{Main: settings, Master: masterCF(t, forwards)})
+	return testbed.Postfix(t, testbed.PostfixOptions{Main: settings, Master: master})
 }
 
 // send hands a message to Postfix and gives the replies to each RCPT; nil is
 // accepted.
 func send(t *testing.T, p *testbed.PostfixServer, to ...string) []error {
 	t.Helper()
-	c, err := smtp.Dial(p.SMTPAddr())
+	return sendTo(t, p.SMTPAddr(), "sender@example.net", "Subject: through Postfix\r\n\r\nbody\r\n", to...)
+}
+
+func sendTo(t *testing.T, addr, from, message string, to ...string) []error {
+	t.Helper()
+	c, err := smtp.Dial(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +213,7 @@ func send(t *testing.T, p *testbed.PostfixServer, to ...string) []error {
 	if err := c.Hello("client.example.net"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Mail("sender@example.net", nil); err != nil {
+	if err := c.Mail(from, nil); err != nil {
 		t.Fatal(err)
 	}
 	var replies []error
@@ -216,7 +230,7 @@ func send(t *testing.T, p *testbed.PostfixServer, to ...string) []error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprint(w, "Subject: through Postfix\r\n\r\nbody\r\n"); err != nil {
+	if _, err := fmt.Fprint(w, message); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -225,7 +239,8 @@ func send(t *testing.T, p *testbed.PostfixServer, to ...string) []error {
 	return replies
 }
 
-// waitUntil waits for something that Postfix does on its own time.
+// waitUntil waits for something that Postfix (or, without it, another) does on
+// its own time.
 func waitUntil(t *testing.T, p *testbed.PostfixServer, what string, is func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -236,7 +251,11 @@ func waitUntil(t *testing.T, p *testbed.PostfixServer, what string, is func() bo
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			t.Fatalf("%s: not after 30 s\n%s", what, p.Log())
+			log := ""
+			if p != nil {
+				log = p.Log()
+			}
+			t.Fatalf("%s: not after 30 s\n%s", what, log)
 		}
 	}
 }
