@@ -5,14 +5,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Name is what somebody may have: an address, a login, or both, which then
-// finds whoever has the one or the other.
+// Name is what somebody may have: an address, a login, a user number, or
+// several of them, which then finds whoever has one of these.
 type Name struct {
 	Address string // with "@", or "@domain", "local@": as an entry's own address
 	Login   string
+	Number  int64 // uidNumber; 0: none
 }
 
 // Found is who has a name. Without Account, Group and Err it is nobody, proven
@@ -117,6 +119,9 @@ func describe(names []Name) string {
 		if text == "" {
 			text = n.Login
 		}
+		if text == "" {
+			text = strconv.FormatInt(n.Number, 10)
+		}
 		if !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
@@ -132,14 +137,16 @@ func describe(names []Name) string {
 
 // finder searches by several addresses and logins at once.
 type finder struct {
-	asker             // the base is that of accounts
-	groups     string // base
-	bases      []string
+	asker
+	accounts   string   // base
+	groups     string   // base
+	bases      []string // to search
 	attributes []string // of accounts and groups, for delivery
+	apart      bool     // accounts and groups do not have the same base
 }
 
 func newFinder(s Searcher, p Preset, b Bases) finder {
-	f := finder{asker: asker{searcher: s, preset: p, base: b.Accounts}, groups: b.Groups, bases: []string{b.Accounts}}
+	f := finder{apart: dnKey(b.Accounts) != dnKey(b.Groups), asker: asker{searcher: s, preset: p, base: b.Accounts}, accounts: b.Accounts, groups: b.Groups, bases: []string{b.Accounts}}
 	switch {
 	case below(b.Groups, b.Accounts, ScopeSub):
 	case below(b.Accounts, b.Groups, ScopeSub):
@@ -194,6 +201,9 @@ func (f *finder) holders(ctx context.Context, table string, names []Name, attrib
 				}
 				seen = append(seen, dn)
 			}
+			if f.apart && !f.inPlace(e) {
+				continue
+			}
 			if err := f.attribute(e, wanted, out); err != nil {
 				return nil, err
 			}
@@ -205,7 +215,7 @@ func (f *finder) holders(ctx context.Context, table string, names []Name, attrib
 // filter is for everything that has any of the names; "" for no name.
 func (f *finder) filter(names []Name) string {
 	at := &f.preset.Attributes
-	var addresses, logins []string
+	var addresses, logins, numbers []string
 	for _, k := range names {
 		if k.Address != "" {
 			addresses = append(addresses, addressForms(k.Address)...)
@@ -213,8 +223,11 @@ func (f *finder) filter(names []Name) string {
 		if k.Login != "" {
 			logins = append(logins, addressForms(k.Login)...)
 		}
+		if k.Number > 0 {
+			numbers = append(numbers, strconv.FormatInt(k.Number, 10))
+		}
 	}
-	has := anyOf(equals(slices.Concat(at.Mail, at.Alternate), addresses...), equals(at.Login, logins...))
+	has := anyOf(equals(slices.Concat(at.Mail, at.Alternate), addresses...), equals(at.Login, logins...), equals(at.UIDNumber, numbers...))
 	if has == "" {
 		return ""
 	}
@@ -222,10 +235,10 @@ func (f *finder) filter(names []Name) string {
 }
 
 // wanted are names by what they look like in an entry.
-type wanted struct{ addresses, logins map[string][]int }
+type wanted struct{ addresses, logins, numbers map[string][]int }
 
 func newWanted(names []Name) wanted {
-	w := wanted{make(map[string][]int, len(names)), make(map[string][]int, len(names))}
+	w := wanted{make(map[string][]int, len(names)), make(map[string][]int, len(names)), map[string][]int{}}
 	for i, k := range names {
 		if k.Address != "" {
 			key := AddressKey(k.Address)
@@ -234,6 +247,10 @@ func newWanted(names []Name) wanted {
 		if k.Login != "" {
 			key := AddressKey(k.Login)
 			w.logins[key] = append(w.logins[key], i)
+		}
+		if k.Number > 0 {
+			key := strconv.FormatInt(k.Number, 10)
+			w.numbers[key] = append(w.numbers[key], i)
 		}
 	}
 	return w
@@ -267,6 +284,11 @@ func (f *finder) attribute(e *Entry, w wanted, out [][]*Entry) error {
 			note(w.logins[AddressKey(login)])
 		}
 	}
+	if len(w.numbers) > 0 && !at.isGroup(e) {
+		if n, err := strconv.ParseInt(firstOf(e, at.UIDNumber), 10, 64); err == nil {
+			note(w.numbers[strconv.FormatInt(n, 10)])
+		}
+	}
 	if has {
 		return nil
 	}
@@ -276,6 +298,9 @@ func (f *finder) attribute(e *Entry, w wanted, out [][]*Entry) error {
 	}
 	if hidden == "" && len(w.logins) > 0 && len(logins) == 0 {
 		hidden = strings.Join(at.Login, ", ")
+	}
+	if hidden == "" && len(w.numbers) > 0 && firstOf(e, at.UIDNumber) == "" {
+		hidden = strings.Join(at.UIDNumber, ", ")
 	}
 	if hidden != "" {
 		return fmt.Errorf("%w: %q was found, but does not show by what (%s)", ErrMalformed, e.DN, hidden)
@@ -298,6 +323,19 @@ func (at *Attributes) hides(e *Entry, primary string) string {
 		}
 	}
 	return ""
+}
+
+// inPlace says whether an account is below the base of accounts, and a group
+// below that of groups.
+func (f *finder) inPlace(e *Entry) bool {
+	at := &f.preset.Attributes
+	switch {
+	case at.isGroup(e):
+		return below(e.DN, f.groups, ScopeSub)
+	case hasClass(e, at.AccountClass):
+		return below(e.DN, f.accounts, ScopeSub)
+	}
+	return true // see kind
 }
 
 // isGroup: what is a group and has an account's login is a group of that

@@ -63,12 +63,13 @@ func (o *Order) ask(ctx context.Context, s Source, address string) (Recipient, b
 }
 
 // unshadow puts what the directory says of its users in place of their rows.
+// One that was renamed there since is known by its number.
 func (d *Directory) unshadow(ctx context.Context, address string, r Recipient) (Recipient, error) {
 	var names []directory.Name
 	var own []dbmail.User
 	for _, u := range r.Users {
 		if u.Shadow {
-			names = append(names, directory.Name{Login: u.Name})
+			names = append(names, directory.Name{Login: u.Name, Number: int64(u.ID)})
 		} else {
 			own = append(own, u)
 		}

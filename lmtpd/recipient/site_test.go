@@ -3,6 +3,7 @@ package recipient
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	"gatepost/internal/dbmail"
 	"gatepost/internal/directory"
+	"gatepost/internal/message"
 	"gatepost/internal/testbed"
 	"gatepost/schema"
 )
@@ -249,4 +251,23 @@ func forwarder(name string, to ...string) string {
 		text += "mailForwardingAddress: " + one + "\n"
 	}
 	return text + "\n"
+}
+
+// first delivers a message, which makes the user's row if there is none.
+func first(t *testing.T, s *dbmail.Store, u dbmail.User) {
+	t.Helper()
+	const text = "Subject: hello\r\n\r\nhello\r\n"
+	raw, err := message.ReadRaw(strings.NewReader(text), 1000, int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	for _, o := range s.Deliver(&dbmail.Delivery{
+		Message: message.Split(raw, message.Options{Received: now, Cached: s.CachedHeader}), Digest: sha256.Sum256([]byte(text)), Received: now,
+		Targets: []dbmail.Target{{UserID: u.ID, Identity: u.Identity}},
+	}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatepost/internal/address"
 	"gatepost/internal/dbmail"
 	"gatepost/internal/directory"
 )
@@ -71,9 +72,13 @@ func (w *walk) account(a *directory.Account, member string) {
 		case f == "":
 		case isProgram(f):
 			w.refused = append(w.refused, f)
-		case a.HasAddress(f) || a.Login != "" && directory.SameAddress(f, a.Login):
-			keep = a.Login != "" // to oneself
-			w.circle = w.circle || !keep
+		case a.Login != "" && (a.HasAddress(f) || directory.SameAddress(f, a.Login)):
+			keep = true // to oneself
+		case a.HasAddress(f) && sameDomain(f, member):
+			w.circle = true
+		case a.HasAddress(f):
+			w.elsewhere(f) // of a contact, Exchange keeps the address elsewhere with the others
+			leads = true
 		default:
 			w.next = append(w.next, f)
 			leads = true
@@ -91,6 +96,12 @@ func (w *walk) account(a *directory.Account, member string) {
 	}
 }
 
+func sameDomain(a, b string) bool {
+	_, a, _ = address.Split(a)
+	_, b, _ = address.Split(b)
+	return directory.SameAddress("@"+a, "@"+b)
+}
+
 // isProgram says whether a forward is no address: programs, files and lists
 // in files, as sendmail's aliases have them, and what cannot be written in a
 // command of SMTP.
@@ -106,10 +117,10 @@ func (w *walk) fail(member string, why error) {
 }
 
 // elsewhere notes an address that is nobody's here.
-func (w *walk) elsewhere(address string) {
-	if key := "to:" + directory.AddressKey(address); !w.seen[key] {
+func (w *walk) elsewhere(to string) {
+	if key := "to:" + directory.AddressKey(to); !w.seen[key] {
 		w.seen[key] = true
-		w.forwards = append(w.forwards, address)
+		w.forwards = append(w.forwards, to)
 	}
 }
 
