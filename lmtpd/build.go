@@ -157,6 +157,14 @@ func (c *Config) Guard() daemon.GuardOptions {
 	}
 }
 
+// Does is what the server does, of that which a store may ask for.
+func (c *Config) Does() dbmail.Does {
+	return dbmail.Does{
+		Smarthost: c.Smarthost.Address != "", Filters: c.Delivery.Filters,
+		AutoReplies: c.Delivery.AutoReplies, Notifications: c.Delivery.AutoNotifications,
+	}
+}
+
 // Check tries everything that a start would need and gives sentences: what is
 // wrong, and what the administrator should know. people is the directory's
 // configuration, nil if there is none.
@@ -180,10 +188,13 @@ func (c *Config) Check(ctx context.Context, people *directory.Config, log *slog.
 	}
 	defer store.Close()
 	notes = append(notes, store.Limits().Warnings...)
+	if does := c.Does(); !does.Smarthost && (does.AutoReplies || does.Notifications) {
+		notes = append(notes, "delivery.auto_replies and auto_notifications need [smarthost] address: without it none are sent")
+	}
 	if limit := store.Limits().MaxPart; limit < int64(c.MaxMessageSize) {
 		notes = append(notes, fmt.Sprintf("max_message_size is %d, but the server's max_allowed_packet lets messages of %d bytes through: SIZE %d is advertised", c.MaxMessageSize, limit, limit))
 	}
-	findings, err := store.Findings(ctx, c.Smarthost.Address != "")
+	findings, err := store.Findings(ctx, c.Does())
 	if err != nil {
 		return append(wrong, "store: "+err.Error()), notes
 	}

@@ -227,6 +227,7 @@ func (c *Config) validate(f *daemon.Config) {
 	if c.TLS.Certificate == "" && (c.TLS.Required || c.TLS.ClientCA != "") {
 		f.Problem("tls", "required and client_ca need certificate and key")
 	}
+	c.Delivery.validate(f)
 	oneOf("smarthost.tls", c.Smarthost.TLS, "off", "may", "verify")
 	positive("smarthost.timeout", int64(c.Smarthost.Timeout))
 	if a := c.Smarthost.Address; a != "" {

@@ -10,19 +10,34 @@ import (
 // DeliveryConfig is [delivery]: what DBMail's tables say of each user beyond
 // the mailbox. All are off by default; dbmail-lmtpd always applies filters.
 type DeliveryConfig struct {
-	// Filters: dbmail_filters choose the mailbox. Default: false.
+	// Filters: dbmail_filters choose the mailbox, a user's own before those
+	// of the store's user "anyone", whether or not that is in the directory;
+	// an address with a detail never uses them. Default: false.
 	Filters bool `toml:"filters"`
 	// AutoReplies: dbmail_auto_replies are sent, as AUTO_REPLY in
-	// dbmail.conf. Default: false.
+	// dbmail.conf, with the null sender and through the smarthost: not to
+	// lists, programs or other automatic mail, and to nobody twice within
+	// seven days. Default: false.
 	AutoReplies bool `toml:"auto_replies"`
 	// AutoNotifications: dbmail_auto_notifications are sent, as AUTO_NOTIFY
-	// in dbmail.conf. Default: false.
+	// in dbmail.conf, with the null sender and through the smarthost.
+	// Default: false.
 	AutoNotifications bool `toml:"auto_notifications"`
 	// NotificationSubject and NotificationFrom as AUTO_NOTIFY_SUBJECT and
 	// AUTO_NOTIFY_SENDER in dbmail.conf. Default: "NEW MAIL NOTIFICATION",
 	// postmaster@ and the hostname.
 	NotificationSubject string `toml:"notification_subject"`
 	NotificationFrom    string `toml:"notification_from"`
+}
+
+// validate reports what cannot stand in a header.
+func (c *DeliveryConfig) validate(f *daemon.Config) {
+	if c.NotificationFrom != "" && !plainAddress(c.NotificationFrom) {
+		f.Problem("delivery.notification_from", "%q is no address; want user@domain", c.NotificationFrom)
+	}
+	if c.NotificationSubject != clean(c.NotificationSubject) {
+		f.Problem("delivery.notification_subject", "control characters cannot stand in a subject")
+	}
 }
 
 // notificationFrom is the address that notifications come from.

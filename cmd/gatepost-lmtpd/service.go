@@ -179,7 +179,7 @@ func (s *service) tryOpen(ctx context.Context) error {
 	for _, w := range store.Limits().Warnings {
 		s.log.Warn("store", "why", w)
 	}
-	if findings, err := store.Findings(ctx, config.Smarthost.Address != ""); err == nil {
+	if findings, err := store.Findings(ctx, config.Does()); err == nil {
 		for _, f := range findings {
 			s.log.Warn("store differs", "finding", f.Name, "why", f.What)
 		}

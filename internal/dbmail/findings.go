@@ -41,9 +41,34 @@ func CheckHash(name string) error {
 	return err
 }
 
-// Findings examines a store. smarthost says whether forwards have somewhere to go.
-func (s *Store) Findings(ctx context.Context, smarthost bool) ([]Finding, error) {
+// Does is what the server of a store is configured to do.
+type Does struct {
+	Smarthost     bool // forwards and automatic mail have somewhere to go
+	Filters       bool // see Store.Filters
+	AutoReplies   bool // see Store.Automatic, as the next
+	Notifications bool
+}
+
+// unsent is a sentence about automatic mail, unless it is sent.
+func (d Does) unsent(what string, on bool) string {
+	switch {
+	case !on:
+		return "%d " + what + " are not sent"
+	case !d.Smarthost:
+		return "%d " + what + " cannot be sent: [smarthost] address is not set"
+	}
+	return ""
+}
+
+// Findings examines a store for a server that does this.
+func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 	now := timestamp(time.Now())
+	filters := "SELECT count(*) FROM " + s.t.filters
+	filtered := "%d header filters are not applied; their mail goes to INBOX"
+	if does.Filters {
+		filters += " WHERE mailbox LIKE '#%'"
+		filtered = "%d header filters name a mailbox of somebody else (#Users, #Public), which is not looked for; their mail goes to INBOX"
+	}
 	counts := []struct {
 		name, query string
 		args        []any
@@ -54,15 +79,14 @@ func (s *Store) Findings(ctx context.Context, smarthost bool) ([]Finding, error)
 		{FindingPipes, "SELECT count(*) FROM " + s.t.aliases + " WHERE deliver_to LIKE '|%' OR deliver_to LIKE '!%'", nil,
 			"%d aliases lead to programs, which are never run; an alias that leads to nothing else is refused with 550"},
 		{FindingAutoReplies, "SELECT count(*) FROM " + s.t.autoReplies + " WHERE stop_date > ?", []any{now},
-			"%d auto-replies are not sent"},
+			does.unsent("auto-replies", does.AutoReplies)},
 		{FindingNotifications, "SELECT count(*) FROM " + s.t.autoNotifications, nil,
-			"%d notifications are not sent"},
-		{FindingFilters, "SELECT count(*) FROM " + s.t.filters, nil,
-			"%d header filters are not applied; their mail goes to INBOX"},
+			does.unsent("notifications", does.Notifications)},
+		{FindingFilters, filters, nil, filtered},
 		{FindingInactive, "SELECT count(*) FROM " + s.t.users + " WHERE active = 0 AND userid LIKE '%@%'", nil,
 			"%d inactive users whose name is an address get no mail (550 5.2.1); dbmail-lmtpd still delivers to them"},
 	}
-	if !smarthost {
+	if !does.Smarthost {
 		counts = append(counts, struct {
 			name, query string
 			args        []any
@@ -74,6 +98,9 @@ func (s *Store) Findings(ctx context.Context, smarthost bool) ([]Finding, error)
 	}
 	var out []Finding
 	for _, c := range counts {
+		if c.what == "" {
+			continue
+		}
 		var n int64
 		if err := s.db.QueryRowContext(ctx, c.query, c.args...).Scan(&n); err != nil {
 			return nil, fmt.Errorf("count %s: %w", c.name, err)
