@@ -25,7 +25,8 @@ type storeFlags struct {
 func newStore() *cobra.Command {
 	f := &storeFlags{}
 	c := group("store", "Look after users, aliases and messages of a store",
-		group("user", "Add, change and list users", newUserAdd(f), newUserSet(f), newUserList(f), newUserShow(f)),
+		group("user", "Add, change and list users, and settle whose they are in the directory", newUserAdd(f), newUserSet(f), newUserList(f), newUserShow(f),
+			newUserRename(f), newUserAdopt(f)),
 		group("alias", "Add and list aliases", newAliasAdd(f), newAliasList(f)),
 		newStoreLs(f), newStoreCat(f), newStoreVerify(f))
 	p := c.PersistentFlags()
@@ -128,21 +129,45 @@ type userView struct {
 	ID        uint64               `json:"user_idnr"`
 	Name      string               `json:"name"`
 	Active    bool                 `json:"active"`
-	Quota     int64                `json:"quota"` // bytes; 0 is without limit
+	Quota     int64                `json:"quota"` // bytes; 0 is without limit, or the directory's
 	Used      int64                `json:"used"`  // bytes
+	Directory bool                 `json:"directory"`
+	Entry     string               `json:"entry_uuid,omitempty"` // as it was noted
 	Aliases   []string             `json:"aliases,omitempty"`
 	Mailboxes []dbmail.MailboxInfo `json:"mailboxes,omitempty"`
 }
 
-func viewUser(u dbmail.User) userView {
-	return userView{ID: u.ID, Name: u.Name, Active: u.Active, Quota: u.Quota, Used: u.Used}
+// viewUser makes a view; entries are Store.Entries.
+func viewUser(u dbmail.User, entries map[uint64]string) userView {
+	entry := entries[u.ID]
+	return userView{ID: u.ID, Name: u.Name, Active: u.Active, Quota: u.Quota, Used: u.Used, Directory: u.Shadow || entry != "", Entry: entry}
+}
+
+// view looks up what is noted of a user.
+func (f *storeFlags) view(cmd *cobra.Command, store *dbmail.Store, u dbmail.User) (userView, error) {
+	entries, err := store.Entries(cmd.Context(), u.ID)
+	return viewUser(u, entries), err
 }
 
 func (u userView) quota() string {
-	if u.Quota == 0 {
+	switch {
+	case u.Directory && u.Quota == 0:
+		return "the directory's"
+	case u.Quota == 0:
 		return "no limit"
 	}
 	return size(u.Quota)
+}
+
+// entry says which entry of the directory a user is.
+func (u userView) entry() string {
+	switch {
+	case u.Entry != "":
+		return u.Entry
+	case u.Directory:
+		return "not noted yet"
+	}
+	return ""
 }
 
 func (u userView) active() string {
@@ -160,6 +185,9 @@ func (f *storeFlags) printUser(cmd *cobra.Command, u userView) error {
 	rows := [][]string{
 		{"user", u.Name}, {"id", fmt.Sprint(u.ID)}, {"status", u.active()},
 		{"quota", u.quota()}, {"used", size(u.Used)},
+	}
+	if u.Directory {
+		rows = append(rows, []string{"directory", u.entry()})
 	}
 	for _, a := range u.Aliases {
 		rows = append(rows, []string{"alias", a})

@@ -29,7 +29,7 @@ func TestUsersAndAliases(t *testing.T) {
 		}
 
 		store("user", "list").expect(t, 0, ""+
-			"ID  USER   STATUS  QUOTA     USED\n"+
+			"ID  USER   STATUS  QUOTA     USED  DIRECTORY\n"+
 			"4   alice  active  no limit  0\n"+
 			"5   bob    active  10.0M     0\n", "")
 		store("user", "set", "bob", "--quota", "0", "--active", "false").expect(t, 0, ""+

@@ -13,14 +13,14 @@ func newUserAdd(f *storeFlags) *cobra.Command {
 	var aliases []string
 	c := &cobra.Command{
 		Use:   "add NAME [--alias ADDR]... [--quota SIZE]",
-		Short: "Add a user, who cannot log in until a password is set",
+		Short: "Add a user of the store's own, who cannot log in until a password is set",
 		Args:  arguments(1, 1),
 		RunE: f.with(func(cmd *cobra.Command, store *dbmail.Store, args []string) error {
 			u, err := store.AddUser(cmd.Context(), args[0], quota, aliases)
 			if err != nil {
 				return err
 			}
-			view := viewUser(u)
+			view := viewUser(u, nil)
 			view.Aliases = aliases
 			return f.printUser(cmd, view)
 		}),

@@ -20,12 +20,16 @@ func newUserList(f *storeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			entries, err := store.Entries(cmd.Context())
+			if err != nil {
+				return err
+			}
 			views := []userView{}
-			rows := [][]string{{"ID", "USER", "STATUS", "QUOTA", "USED"}}
+			rows := [][]string{{"ID", "USER", "STATUS", "QUOTA", "USED", "DIRECTORY"}}
 			for _, u := range users {
-				v := viewUser(u)
+				v := viewUser(u, entries)
 				views = append(views, v)
-				rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.active(), v.quota(), size(v.Used)})
+				rows = append(rows, []string{fmt.Sprint(v.ID), v.Name, v.active(), v.quota(), size(v.Used), v.entry()})
 			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), views)

@@ -30,7 +30,11 @@ func newUserSet(f *storeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.printUser(cmd, viewUser(u))
+			view, err := f.view(cmd, store, u)
+			if err != nil {
+				return err
+			}
+			return f.printUser(cmd, view)
 		}),
 	}
 	c.Flags().Var(sizeFlag{&quota, &quotaSet}, "quota", "limit in bytes, or with K, M, G, T; 0 is none")

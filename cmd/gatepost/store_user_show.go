@@ -18,7 +18,10 @@ func newUserShow(f *storeFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			view := viewUser(u)
+			view, err := f.view(cmd, store, u)
+			if err != nil {
+				return err
+			}
 			aliases, err := store.Aliases(cmd.Context(), u.Name)
 			if err != nil {
 				return err

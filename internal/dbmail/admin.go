@@ -51,8 +51,10 @@ func (s *Store) Users(ctx context.Context) ([]User, error) {
 	return out, err
 }
 
-// AddUser makes a user without a password (so nobody can log in until one is
-// set) and its aliases, in one transaction.
+// AddUser makes a user of the store's own, without a password (so nobody can log in until one is
+// set) and its aliases, in one transaction. The numbers of directory users are
+// the directory's: a new user does not get the one after the highest of them,
+// which the directory gives to somebody else next.
 func (s *Store) AddUser(ctx context.Context, name string, quota int64, aliases []string) (User, error) {
 	if err := validName("user name", name); err != nil {
 		return User{}, err
@@ -67,16 +69,27 @@ func (s *Store) AddUser(ctx context.Context, name string, quota int64, aliases [
 	}
 	u := User{Name: name, Active: true, Quota: quota}
 	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "INSERT INTO "+s.t.users+
-			" (userid, passwd, client_idnr, maxmail_size, encryption_type) VALUES (?, '', 0, ?, 'md5')", name, quota)
+		next, err := s.nextNumber(ctx, tx)
 		if err != nil {
 			return err
 		}
-		id, err := res.LastInsertId()
+		res, err := tx.ExecContext(ctx, "INSERT INTO "+s.t.users+
+			" (user_idnr, userid, passwd, client_idnr, maxmail_size, encryption_type) VALUES (?, ?, '', 0, ?, 'md5')", next, name, quota)
 		if err != nil {
 			return err
+		}
+		id, given := next.(int64)
+		if !given {
+			if id, err = res.LastInsertId(); err != nil {
+				return err
+			}
 		}
 		u.ID = uint64(id)
+		if s.limits.OwnUsers { // of a user who is gone
+			if err := s.forget(ctx, tx, u.ID); err != nil {
+				return err
+			}
+		}
 		for _, a := range aliases {
 			if err := s.addAlias(ctx, tx, a, strconv.FormatUint(u.ID, 10)); err != nil {
 				return err
@@ -85,6 +98,28 @@ func (s *Store) AddUser(ctx context.Context, name string, quota int64, aliases [
 		return nil
 	})
 	return u, err
+}
+
+// nextNumber is the number of the next user of the store's own: nil leaves it
+// to the server, as long as there are no others.
+func (s *Store) nextNumber(ctx context.Context, tx *sql.Tx) (any, error) {
+	var shadows int64
+	var last sql.NullInt64
+	err := tx.QueryRowContext(ctx, "SELECT COALESCE(sum("+isShadow+"), 0), max(CASE WHEN "+isShadow+" THEN 0 ELSE user_idnr END) FROM "+s.t.users).
+		Scan(&shadows, &last)
+	if err != nil || shadows == 0 {
+		return nil, err
+	}
+	for next := last.Int64 + 1; ; next++ {
+		// A user who is gone may have left an alias, which must not lead to
+		// the new one.
+		var taken int
+		err := tx.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM "+s.t.users+" WHERE user_idnr = ?) + (SELECT count(*) FROM "+s.t.aliases+
+			" WHERE deliver_to = ?)", next, strconv.FormatInt(next, 10)).Scan(&taken)
+		if err != nil || taken == 0 {
+			return next, err
+		}
+	}
 }
 
 // UserChange says what to change; nil fields stay.
@@ -98,6 +133,9 @@ func (s *Store) SetUser(ctx context.Context, name string, c UserChange) (User, e
 	u, err := s.User(ctx, name)
 	if err != nil {
 		return u, err
+	}
+	if c.Quota != nil && u.Shadow {
+		return u, fmt.Errorf("user %q is one of the directory's, which sets the quota", u.Name)
 	}
 	if c.Quota != nil {
 		u.Quota = *c.Quota

@@ -71,7 +71,7 @@ var pairings = []struct {
 		`uidNumber 10001 belongs to user "lena" in the store, the directory says "mika"; settle it with: gatepost store user rename lena mika`},
 	{"number used again, no uuid shown", func(t *testing.T, s *Store) { shadow(t, s, 10001, "lena", "") }, entry(10001, "mika", ""), `belongs to user "lena"`},
 	{"login used again", func(t *testing.T, s *Store) { shadow(t, s, 10001, "lena", uuidA) }, entry(20001, "lena", uuidB),
-		`login "lena" belongs to user 10001 in the store, the directory says uidNumber 20001; settle it with: gatepost store user rename lena lena --id 20001`},
+		`login "lena" belongs to user 10001 in the store, the directory says uidNumber 20001; settle it with: gatepost store user adopt lena --id 20001 --uuid ` + uuidB},
 	{"login used again, in other letters", func(t *testing.T, s *Store) { shadow(t, s, 10001, "LENA", "") }, entry(20001, "lena", ""), `login "lena" belongs to user 10001`},
 	{"number changed", func(t *testing.T, s *Store) { shadow(t, s, 10001, "lena", uuidA) }, entry(20001, "lena", uuidA),
 		"store user rename lena lena --id 20001"},

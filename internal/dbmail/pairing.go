@@ -104,9 +104,15 @@ func (r *roll) claimed(i *Identity, uuid string, c change) error {
 			return pairing("entry %s was renamed from %q to %q (uidNumber %d), but user %q (%d) has that login in the store; settle it with: "+
 				"gatepost store user rename %s OTHERNAME", uuid, r.names[i.ID], i.Login, i.ID, name, m, word(name))
 		}
+		same := fmt.Sprintf("rename %s %s --id %d", word(name), word(i.Login), i.ID)
+		if r.own {
+			same = fmt.Sprintf("adopt %s --id %d", word(name), i.ID)
+			if uuid != "" {
+				same += " --uuid " + word(uuid)
+			}
+		}
 		return pairing("login %q belongs to user %d in the store, the directory says uidNumber %d; settle it with: "+
-			"gatepost store user rename %s %s --id %d (the same person), or rename %s OTHERNAME (somebody else)",
-			i.Login, m, i.ID, word(name), word(i.Login), i.ID, word(name))
+			"gatepost store user %s (the same person), or rename %s OTHERNAME (somebody else)", i.Login, m, i.ID, same, word(name))
 	}
 	return nil
 }
@@ -121,9 +127,10 @@ func (r *roll) otherLogin(i *Identity, name string) error {
 
 // otherEntry is the row of this number noted for another entry.
 func (r *roll) otherEntry(i *Identity, name string, n note) error {
+	uuid := i.uuid()
 	return pairing("uidNumber %d belongs to user %q, entry %s, in the store, the directory says %q, entry %s; settle it with: "+
 		"gatepost store user adopt %s --uuid %s (the same person), or rename %s OTHERNAME --id NUMBER (somebody else)",
-		i.ID, name, n.uuid, i.Login, i.uuid(), word(name), i.uuid(), word(name))
+		i.ID, name, n.uuid, i.Login, uuid, word(name), word(uuid), word(name))
 }
 
 func pairing(format string, args ...any) error {

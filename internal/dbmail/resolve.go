@@ -290,10 +290,10 @@ func (s *Store) expand(ctx context.Context, key string, rows aliasRows) (expansi
 const (
 	shadowPassword = "UNUSED"
 	shadowClient   = "65535"
+	isShadow       = "passwd = '" + shadowPassword + "' AND client_idnr = " + shadowClient
 )
 
-const userColumns = "user_idnr, userid, active, maxmail_size, curmail_size, " +
-	"passwd = '" + shadowPassword + "' AND client_idnr = " + shadowClient
+const userColumns = "user_idnr, userid, active, maxmail_size, curmail_size, " + isShadow
 
 func scanUser(r *sql.Rows) (User, error) {
 	var u User

@@ -197,10 +197,10 @@ func (s *Store) closePools() error {
 
 // tables holds the table names with their prefix.
 type tables struct {
-	aliases, autoNotifications, autoReplies, envelope, filters, header, headername, headervalue string
-	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield, replycache         string
-	sievescripts, subscription, users                                                           string
-	ownUsers                                                                                    string
+	acl, aliases, autoNotifications, autoReplies, envelope, filters, header, headername, headervalue string
+	mailboxes, messages, mimeparts, partlists, physmessage, referencesfield, replycache              string
+	sievescripts, subscription, users                                                                string
+	ownUsers                                                                                         string
 }
 
 func newTables(prefix string) tables {
@@ -209,7 +209,7 @@ func newTables(prefix string) tables {
 		own += prefix
 	}
 	return tables{
-		aliases: prefix + "aliases", autoNotifications: prefix + "auto_notifications", autoReplies: prefix + "auto_replies",
+		acl: prefix + "acl", aliases: prefix + "aliases", autoNotifications: prefix + "auto_notifications", autoReplies: prefix + "auto_replies",
 		envelope: prefix + "envelope", filters: prefix + "filters", header: prefix + "header",
 		headername: prefix + "headername", headervalue: prefix + "headervalue", mailboxes: prefix + "mailboxes",
 		messages: prefix + "messages", mimeparts: prefix + "mimeparts", partlists: prefix + "partlists",
