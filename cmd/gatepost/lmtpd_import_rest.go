@@ -82,7 +82,8 @@ func (p *lmtpdImport) always() {
 			`users.active = 0 keeps mail out (550 5.2.1) also where the address is the user's name.`)
 		return
 	}
-	add(`An entry that only forwards works; dbmail-lmtpd answers 550 to it.`,
+	add(`An entry that only forwards works; dbmail-lmtpd answers 550 to it. A forward to the address of another account
+		here is delivered at once, where DBMail hands it to sendmail.`,
 		`Addresses are escaped in filters: RCPT TO:<*> finds nobody, parentheses find what they are part of.`,
 		`Where two entries have one address, mail for it is deferred until that is mended; DBMail delivers to both.`,
 		`accountStatus, deliveryMode and authorizedService (with service = "…") decide, where an entry has them; so do groups

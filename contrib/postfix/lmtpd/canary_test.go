@@ -87,11 +87,7 @@ func TestCanary(t *testing.T) {
 	forwards := freeAddress(t)
 	programs := build(t, "gatepost-ldapmap", "gatepost-lmtpd")
 	s := newStore(t)
-	s.addUsers(t)
-	if _, err := s.store.AddAlias(t.Context(), "alice.a@example.com", "alice@example.com"); err != nil {
-		t.Fatal(err)
-	}
-	addr := startLmtpd(t, programs, s)
+	addr := startLmtpd(t, programs, s, slapd)
 
 	route, err := os.ReadFile("../ldapmap/tables/routes.cf")
 	if err != nil {
@@ -192,11 +188,13 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// startLmtpd runs the daemon over the site's store and gives its address.
-func startLmtpd(t *testing.T, programs string, s *site) string {
+// startLmtpd runs the daemon over the site's store, with users of the
+// directory, and gives its address.
+func startLmtpd(t *testing.T, programs string, s *site, slapd *testbed.SlapdServer) string {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "lmtpd.toml")
-	writeFile(t, config, fmt.Sprintf("hostname = \"lmtpd.example.com\"\n[store]\ndsn = %q\n", s.dsn))
+	writeFile(t, filepath.Join(filepath.Dir(config), "directory.toml"), fmt.Sprintf("uris = %q\nbase = \"dc=example,dc=com\"\n", slapd.URI()))
+	writeFile(t, config, fmt.Sprintf("hostname = \"lmtpd.example.com\"\nrecipients = \"directory\"\n[store]\ndsn = %q\n", s.dsn))
 	d := testbed.Run(t, filepath.Join(programs, "gatepost-lmtpd"), "--config", config, "--listen", "inet:127.0.0.1:0")
 	return d.WaitLog(`msg=listening address=inet:(\S+)`)
 }
