@@ -160,6 +160,7 @@ func (c *Config) Guard() daemon.GuardOptions {
 // Does is what the server does, of that which a store may ask for.
 func (c *Config) Does() dbmail.Does {
 	return dbmail.Does{
+		Directory: c.usesDirectory(), SQL: slices.Contains(c.Recipients, "sql"),
 		Smarthost: c.Smarthost.Address != "", Filters: c.Delivery.Filters,
 		AutoReplies: c.Delivery.AutoReplies, Notifications: c.Delivery.AutoNotifications,
 	}

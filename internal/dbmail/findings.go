@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,12 +28,15 @@ const (
 	FindingHash          = "hash-algorithm"
 	FindingUTF8          = "utf8mb3"
 	FindingForwards      = "forwards-without-smarthost"
+	FindingDirectory     = "directory-users"
+	FindingSQL           = "sql-users"
+	FindingUnnoted       = "unnoted-users"
 )
 
 // FindingNames lists the names that an ignore list may hold.
 func FindingNames() []string {
 	return []string{FindingSieve, FindingPipes, FindingAutoReplies, FindingNotifications, FindingFilters,
-		FindingInactive, FindingHash, FindingUTF8, FindingForwards}
+		FindingInactive, FindingHash, FindingUTF8, FindingForwards, FindingDirectory, FindingSQL, FindingUnnoted}
 }
 
 // CheckHash says whether a hash_algorithm is known.
@@ -43,6 +47,8 @@ func CheckHash(name string) error {
 
 // Does is what the server of a store is configured to do.
 type Does struct {
+	Directory     bool // users of the directory
+	SQL           bool // users of DBMail's own tables
 	Smarthost     bool // forwards and automatic mail have somewhere to go
 	Filters       bool // see Store.Filters
 	AutoReplies   bool // see Store.Automatic, as the next
@@ -60,6 +66,38 @@ func (d Does) unsent(what string, on bool) string {
 	return ""
 }
 
+// tally is a finding if its query counts any.
+type tally struct {
+	name, query string
+	args        []any
+	what        string
+}
+
+// directoryFindings are about who of the users is the directory's.
+func (s *Store) directoryFindings(does Does) []tally {
+	users := "SELECT count(*) FROM " + s.t.users + " u WHERE "
+	noted := "EXISTS (SELECT 1 FROM " + s.t.ownUsers + " g WHERE g.user_idnr = u.user_idnr)"
+	if !s.limits.OwnUsers {
+		noted = "1 = 0"
+	}
+	own := users + "NOT (" + isShadow + ") AND NOT " + noted + " AND lower(userid) NOT IN (" + placeholders(len(internalUsers)) + ")"
+	var out []tally
+	if does.SQL && !does.Directory {
+		out = append(out, tally{FindingDirectory, users + isShadow, nil,
+			"%d users are the directory's, but recipients has no \"directory\": their addresses and quotas there are not known"})
+	}
+	if does.Directory && !does.SQL {
+		out = append(out, tally{FindingSQL, own, anySlice(internalUsers),
+			"%d users are DBMail's own, but recipients has no \"sql\": they get mail only if the directory has an account of their number and login"})
+	}
+	if does.Directory && s.limits.OwnUsers {
+		out = append(out, tally{FindingUnnoted, users + isShadow + " AND NOT " + noted, nil,
+			"%d users of the directory are not noted with their entry yet: until the next delivery to them, " +
+				"another entry that has their number and login is taken for theirs"})
+	}
+	return out
+}
+
 // Findings examines a store for a server that does this.
 func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 	now := timestamp(time.Now())
@@ -69,11 +107,7 @@ func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 		filters += " WHERE mailbox LIKE '#%'"
 		filtered = "%d header filters name a mailbox of somebody else (#Users, #Public), which is not looked for; their mail goes to INBOX"
 	}
-	counts := []struct {
-		name, query string
-		args        []any
-		what        string
-	}{
+	counts := []tally{
 		{FindingSieve, "SELECT count(*) FROM " + s.t.sievescripts + " WHERE active = 1", nil,
 			"%d active Sieve scripts are not run; their mail goes to INBOX"},
 		{FindingPipes, "SELECT count(*) FROM " + s.t.aliases + " WHERE deliver_to LIKE '|%' OR deliver_to LIKE '!%'", nil,
@@ -87,15 +121,18 @@ func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 			"%d inactive users whose name is an address get no mail (550 5.2.1); dbmail-lmtpd still delivers to them"},
 	}
 	if !does.Smarthost {
-		counts = append(counts, struct {
-			name, query string
-			args        []any
-			what        string
-		}{FindingForwards, "SELECT count(*) FROM " + s.t.aliases + " a WHERE a.deliver_to LIKE '%@%'" +
+		counts = append(counts, tally{FindingForwards, "SELECT count(*) FROM " + s.t.aliases + " a WHERE a.deliver_to LIKE '%@%'" +
 			" AND a.deliver_to NOT LIKE '|%' AND a.deliver_to NOT LIKE '!%'" +
 			" AND NOT EXISTS (SELECT 1 FROM " + s.t.aliases + " b WHERE b.alias = a.deliver_to)", nil,
 			"%d aliases lead to addresses elsewhere, but [smarthost] address is not set: their mail is deferred"})
 	}
+	if does.Directory && !does.SQL {
+		// Nobody reads the aliases, nor what is active.
+		counts = slices.DeleteFunc(counts, func(c tally) bool {
+			return c.name == FindingPipes || c.name == FindingInactive || c.name == FindingForwards
+		})
+	}
+	counts = append(counts, s.directoryFindings(does)...)
 	var out []Finding
 	for _, c := range counts {
 		if c.what == "" {
