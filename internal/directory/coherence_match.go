@@ -186,6 +186,9 @@ func (m *matcher) test(text string) bool {
 		return true
 	}
 	name, value := text[:equals], text[equals+1:]
+	if strings.EqualFold(name, "entryDN") {
+		return !isPlainDN(value) || !isPlainDN(m.change.dn) || foldDN(value) == m.change.dn
+	}
 	if semicolon := strings.IndexByte(name, ';'); semicolon >= 0 {
 		name = name[:semicolon]
 	}

@@ -152,6 +152,22 @@ func TestChangeAgreesWithSlapd(t *testing.T) {
 	}
 }
 
+// A list's members are asked for by their DNs: a change of somebody else does
+// not touch the answer.
+func TestChangeByDN(t *testing.T) {
+	c := changeOf("uid=a,dc=b", map[string][]string{"mail": {"a@b"}})
+	for filter, want := range map[string]bool{
+		"(|(entryDN=uid=x,dc=b)(entryDN=uid=y,dc=b))":      false,
+		"(|(entryDN=uid=x,dc=b)(entryDN=UID=A,DC=B))":      true,
+		"(|(entryDN=uid=x,dc=b)(entryDN=uid=a, dc=b))":     true, // written in some other way
+		"(|(entryDN=uid=x,dc=b)(entryDN=uid=\\5c61,dc=b))": true,
+	} {
+		if got := c.mayAnswer(&Request{Base: "dc=b", Filter: filter}, nil); got != want {
+			t.Errorf("%s: %v", filter, got)
+		}
+	}
+}
+
 func FuzzChangeFilter(f *testing.F) {
 	for _, filter := range []string{"(mail=a)", "(&(a=b)(|(c=d)(!(e=*))))", `(a=\2`, "(((", "(&", "(a:=\\zz)"} {
 		f.Add(filter)

@@ -142,6 +142,7 @@ type finder struct {
 	groups     string   // base
 	bases      []string // to search
 	attributes []string // of accounts and groups, for delivery
+	classes    string   // filter for both
 	apart      bool     // accounts and groups do not have the same base
 }
 
@@ -155,6 +156,7 @@ func newFinder(s Searcher, p Preset, b Bases) finder {
 		f.bases = append(f.bases, b.Groups)
 	}
 	at := &f.preset.Attributes
+	f.classes = isClass(slices.Concat(at.AccountClass, at.GroupClass))
 	f.attributes = distinctNames(slices.Concat(at.ofDelivery(), at.ofGroup()))
 	return f
 }
@@ -215,23 +217,33 @@ func (f *finder) holders(ctx context.Context, table string, names []Name, attrib
 // filter is for everything that has any of the names; "" for no name.
 func (f *finder) filter(names []Name) string {
 	at := &f.preset.Attributes
-	var addresses, logins, numbers []string
-	for _, k := range names {
-		if k.Address != "" {
-			addresses = append(addresses, addressForms(k.Address)...)
+	var b strings.Builder
+	b.Grow(1024)
+	b.WriteString("(&")
+	b.WriteString(f.classes)
+	b.WriteString("(|")
+	empty := b.Len()
+	for _, n := range names {
+		if n.Address != "" {
+			for _, form := range addressForms(n.Address) {
+				addEquals(&b, at.Mail, form)
+				addEquals(&b, at.Alternate, form)
+			}
 		}
-		if k.Login != "" {
-			logins = append(logins, addressForms(k.Login)...)
+		if n.Login != "" {
+			for _, form := range addressForms(n.Login) {
+				addEquals(&b, at.Login, form)
+			}
 		}
-		if k.Number > 0 {
-			numbers = append(numbers, strconv.FormatInt(k.Number, 10))
+		if n.Number > 0 {
+			addEquals(&b, at.UIDNumber, strconv.FormatInt(n.Number, 10))
 		}
 	}
-	has := anyOf(equals(slices.Concat(at.Mail, at.Alternate), addresses...), equals(at.Login, logins...), equals(at.UIDNumber, numbers...))
-	if has == "" {
+	if b.Len() == empty {
 		return ""
 	}
-	return allOf(isClass(slices.Concat(at.AccountClass, at.GroupClass)), has)
+	b.WriteString("))")
+	return b.String()
 }
 
 // wanted are names by what they look like in an entry.
@@ -241,11 +253,11 @@ func newWanted(names []Name) wanted {
 	w := wanted{make(map[string][]int, len(names)), make(map[string][]int, len(names)), map[string][]int{}}
 	for i, k := range names {
 		if k.Address != "" {
-			key := AddressKey(k.Address)
+			key := nameKey(k.Address)
 			w.addresses[key] = append(w.addresses[key], i)
 		}
 		if k.Login != "" {
-			key := AddressKey(k.Login)
+			key := nameKey(k.Login)
 			w.logins[key] = append(w.logins[key], i)
 		}
 		if k.Number > 0 {
@@ -254,6 +266,15 @@ func newWanted(names []Name) wanted {
 		}
 	}
 	return w
+}
+
+// nameKey is AddressKey for what a server finds: to it blanks at the ends do
+// not count, and several are one (RFC 4518 2.6.1).
+func nameKey(text string) string {
+	if strings.Contains(text, " ") {
+		text = strings.Join(strings.Fields(text), " ")
+	}
+	return AddressKey(text)
 }
 
 // attribute notes an entry under the names that it has. A server may find more
@@ -273,15 +294,15 @@ func (f *finder) attribute(e *Entry, w wanted, out [][]*Entry) error {
 	}
 	primary, others := at.addresses(e)
 	if primary != "" && len(w.addresses) > 0 {
-		note(w.addresses[AddressKey(primary)])
+		note(w.addresses[nameKey(primary)])
 		for _, address := range others {
-			note(w.addresses[AddressKey(address)])
+			note(w.addresses[nameKey(address)])
 		}
 	}
 	logins := valuesOf(e, at.Login)
 	if len(w.logins) > 0 && (len(logins) > 0 && !at.isGroup(e)) {
 		for _, login := range logins {
-			note(w.logins[AddressKey(login)])
+			note(w.logins[nameKey(login)])
 		}
 	}
 	if len(w.numbers) > 0 && !at.isGroup(e) {

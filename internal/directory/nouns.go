@@ -106,16 +106,29 @@ func one(entries []*Entry, what string) (*Entry, error) {
 // equals is a filter: any of the attributes has any of the values. It is empty
 // without attributes or values.
 func equals(attributes []string, values ...string) string {
-	var terms []string
-	for _, attribute := range attributes {
-		for _, value := range values {
-			if strings.EqualFold(attribute, "proxyAddresses") && strings.Contains(value, "@") {
-				value = "smtp:" + value // matches "SMTP:" too
-			}
-			terms = append(terms, "("+attribute+"="+EscapeFilter(value)+")")
-		}
+	var b strings.Builder
+	for _, value := range values {
+		addEquals(&b, attributes, value)
 	}
-	return anyOf(terms...)
+	if len(attributes)*len(values) > 1 {
+		return "(|" + b.String() + ")"
+	}
+	return b.String()
+}
+
+// addEquals writes what is true where any of the attributes has the value.
+func addEquals(b *strings.Builder, attributes []string, value string) {
+	escaped := EscapeFilter(value)
+	for _, attribute := range attributes {
+		b.WriteByte('(')
+		b.WriteString(attribute)
+		b.WriteByte('=')
+		if strings.EqualFold(attribute, "proxyAddresses") && strings.Contains(value, "@") {
+			b.WriteString("smtp:") // matches "SMTP:" too
+		}
+		b.WriteString(escaped)
+		b.WriteByte(')')
+	}
 }
 
 // anyOf joins filters; empty ones do not count.

@@ -74,6 +74,10 @@ var people = []struct{ address, want string }{
 	{"lena@xn--mller-kva.example", "lena/10001"},
 	{"LENA@MÜLLER.example", "lena/10001"},
 	{"lena@mueller.example", "unknown"},
+	{"lena@example.org ", "lena/10001"}, // as DBMail and LDAP take it
+	{"le na@example.org", "unknown"},
+	{"mika2@example .org", "unknown"},
+	{"\uff4cena", "unknown"}, // LDAP's compatibility forms are no names of ours
 	{"lena+Box@example.org", "lena/10001 detail:Box"},
 	{"lena+a+b@example.org", "lena/10001 detail:a+b"},
 	{"lena+lists@example.org", "lena/10001 detail:lists"},
