@@ -22,6 +22,25 @@
 // the INSERT until after the COMMIT, ids and seqs of one mailbox become
 // visible in their own order.
 //
+// # Users of the directory
+//
+// A user of the directory is a row of dbmail_users without a password, as
+// DBMail makes it for LDAP. The first delivery makes it behind step 2, and
+// INBOX with it; the quota is the directory's and is never written. Three
+// things must belong together, in Identify and again behind the lock: the
+// number (uidNumber, user_idnr), the login (uid, userid) and the entry
+// (entryUUID, noted in gatepost_users at the first delivery).
+//
+//	row   login       noted entry   what happens
+//	no    nobody has  at nobody     the row is made, the entry noted
+//	yes   the same    the same      delivered
+//	yes   the same    none          delivered, the entry noted
+//	yes   another     the same      the row is renamed, if nobody has the login
+//	      anything else             ErrPairing: RenameUser or AdoptUser settles it
+//
+// A row of gatepost_users is written only behind the lock of its user's row.
+// What is noted for a user who is gone counts for nothing.
+//
 // # Where it differs from DBMail on purpose
 //
 //   - One transaction for a message and all its recipients, and for all
