@@ -14,8 +14,8 @@ const maxOwners = 10
 
 // list is what a list's address stands for: every member once. Those that
 // cannot receive are failures for its owner. While the directory cannot tell
-// of all of them, it cannot tell of the list; members that the store cannot
-// pair with a mailbox are doubts.
+// of all of them, it cannot tell of the list; members whose entries cannot be
+// understood, or whom the store cannot pair with a mailbox, are doubts.
 func (d *Directory) list(ctx context.Context, addr string, g *directory.Group) (Recipient, error) {
 	members, err := d.nouns.Groups.Members(ctx, g)
 	if err != nil {

@@ -67,9 +67,9 @@ var lists = []struct{ address, want string }{
 	{"owned@example.org", "lena/10001 list:owned@example.org owner:plain@example.org"},
 	{"own@example.org", "lena/10001 list:own@example.org"},
 	{"bad@example.org", "lena/10001 >printer@elsewhere.example refused:|/bin/cat list:bad@example.org" +
-		" failure:bodiless@example.org=no number failure:closed@example.org=inactive failure:cn=shapeless,dc=example,dc=org=undeliverable" +
-		" failure:fat@example.org=malformed failure:nowhere@example.org=undeliverable failure:smtponly@example.org=no service" +
-		" failure:twice@example.org=ambiguous failure:uid=vanished,dc=example,dc=org=unknown"},
+		" doubt:bodiless@example.org=no number doubt:fat@example.org=malformed doubt:twice@example.org=ambiguous" +
+		" failure:closed@example.org=inactive failure:cn=shapeless,dc=example,dc=org=undeliverable failure:nowhere@example.org=undeliverable" +
+		" failure:smtponly@example.org=no service failure:uid=vanished,dc=example,dc=org=unknown"},
 	{"out@example.org", "lena/10001 >a@elsewhere.example >b@elsewhere.example >guest@elsewhere.example list:out@example.org"},
 	{"outer@example.org", "lena/10001 mika/10002 >a@elsewhere.example >b@elsewhere.example >guest@elsewhere.example list:outer@example.org"},
 	{"inner@example.org", "lena/10001 mika/10002 >a@elsewhere.example >b@elsewhere.example >guest@elsewhere.example list:inner@example.org"},
@@ -80,9 +80,9 @@ var lists = []struct{ address, want string }{
 	{"forwards@example.org", "copy/10010 mika/10002 self/10012 >copy@elsewhere.example >team@example.org list:forwards@example.org"},
 	{"empty@example.org", "undeliverable"},
 	{"hollow@example.org", "undeliverable"},
-	{"nest@example.org", "lena/10001 list:nest@example.org failure:cn=badurl,dc=example,dc=org=malformed"},
+	{"nest@example.org", "lena/10001 list:nest@example.org doubt:cn=badurl,dc=example,dc=org=malformed"},
 	{"twins@example.org", "lena/10001 list:twins@example.org doubt:twin1@example.org=pairing doubt:twin2@example.org=pairing"},
-	{"private@example.org", "solo/10061 list:private@example.org failure:duo@example.org=malformed"},
+	{"private@example.org", "solo/10061 list:private@example.org doubt:duo@example.org=malformed"},
 	{"duo@example.org", `cannot tell: "duo@example.org": an entry cannot be understood: "uid=duo,dc=example,dc=org" is an account and a group with members`},
 	{"solo@example.org", "solo/10061"},
 }

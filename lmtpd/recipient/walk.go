@@ -112,7 +112,13 @@ func isProgram(target string) bool {
 		strings.ContainsFunc(target, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
+// fail notes that something is not reached. What nobody can tell of a list's
+// member is no failure of it.
 func (w *walk) fail(member string, why error) {
+	if w.list && !definite(why) {
+		w.doubts = append(w.doubts, Failure{Member: member, Why: why})
+		return
+	}
 	w.failures = append(w.failures, Failure{Member: member, Why: why})
 }
 
