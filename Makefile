@@ -115,6 +115,7 @@ fuzz:
 soak: deps
 	GATEPOST_SOAK_ROUNDS=$(SOAK_ROUNDS) go test -run '^TestSoak$$' -count=1 -v -timeout $(SOAK_TIMEOUT) ./test/lmtpd
 	GATEPOST_OUTAGE_ROUNDS=$(OUTAGE_ROUNDS) go test -run '^TestOutage$$' -count=1 -v -timeout $(SOAK_TIMEOUT) ./test/ldapmap
+	GATEPOST_OUTAGE_ROUNDS=$(OUTAGE_ROUNDS) go test -run '^TestDirectoryOutage$$' -count=1 -v -timeout $(SOAK_TIMEOUT) ./test/lmtpd
 
 # Configuration that is there is never overwritten.
 install: build
