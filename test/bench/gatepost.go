@@ -40,12 +40,18 @@ func buildLmtpd(t testing.TB) string {
 // startLmtpd runs the daemon on a store and returns its address.
 func startLmtpd(t testing.TB, dsn string, program string, args ...string) (*rig.Process, string) {
 	t.Helper()
+	return startConfigured(t, fmt.Sprintf(lmtpdConfig, dsn), program, args...)
+}
+
+// startConfigured runs the daemon with this configuration.
+func startConfigured(t testing.TB, config, program string, args ...string) (*rig.Process, string) {
+	t.Helper()
 	dir := rig.Scratch(t)
-	config := filepath.Join(dir, "lmtpd.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, lmtpdConfig, dsn), 0o600); err != nil {
+	file := filepath.Join(dir, "lmtpd.toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := rig.Start(t, dir, program, append(args, "--config", config)...)
+	d := rig.Start(t, dir, program, append(args, "--config", file)...)
 	addr := d.Logged(t, listening)
 	d.Logged(t, storeOpen)
 	return d, addr

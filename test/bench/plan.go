@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,6 +36,11 @@ func (p plan) run(ctx context.Context, say func(string, ...any)) (*report, error
 				}
 			}
 		}
+		if slices.Contains(p.systems, gatepostLDAP) {
+			if err := p.pairs(ctx, b, r); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 	r.compare()
 	return r, err
@@ -44,6 +50,9 @@ func (p plan) run(ctx context.Context, say func(string, ...any)) (*report, error
 func (p plan) section(ctx context.Context, t testing.TB, b *bench, c cell, r *report) {
 	var systems []system
 	for _, name := range p.systems {
+		if name == gatepostLDAP {
+			continue
+		}
 		systems = append(systems, b.start(t, name, c)...)
 	}
 	for turn, sessions := range p.sessions {

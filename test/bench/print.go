@@ -29,11 +29,16 @@ func (r *report) print(w io.Writer) {
 			x.Messages, x.measurement.Recipients, rig.Milliseconds(x.P50), rig.Milliseconds(x.P99), rig.Milliseconds(x.CPU))
 	}
 	t.Flush()
+	r.printRatios(w)
+	r.printPairs(w)
+}
+
+func (r *report) printRatios(w io.Writer) {
 	if len(r.Ratios) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
-	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "size\tto\tsessions\tsystem\t/ dovecot\t/ bare\t/ bare-best\tp50 − bare p50, ms\t")
 	for _, x := range r.Ratios {
 		more := "–"
@@ -42,6 +47,19 @@ func (r *report) print(w io.Writer) {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", kilobytes(x.Size), x.cell.Recipients, x.Sessions, x.System,
 			times(x.OverDovecot), times(x.OverBare), times(x.OverBest), more)
+	}
+	t.Flush()
+}
+
+func (r *report) printPairs(w io.Writer) {
+	if len(r.Pairs) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nrecipients of a directory beside recipients of DBMail's tables, median (quartiles, extremes) of %d rounds\n", pairRounds)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "size\tto\tsessions\tSQL msg/s\tLDAP msg/s\trate LDAP / SQL\tCPU LDAP / SQL\t")
+	for _, x := range r.Pairs {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%.0f\t%.0f\t%v\t%v\t\n", kilobytes(x.Size), x.Recipients, x.Sessions, x.SQL, x.Directory, x.Rate, x.CPU)
 	}
 	t.Flush()
 }

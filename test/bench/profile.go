@@ -39,13 +39,16 @@ func (p plan) profile(dir string, say func(string, ...any)) error {
 			b.server = startMariaDB(t)
 		}
 		for _, name := range p.systems {
-			if name != gatepostMariaDB && name != gatepostSQLite {
+			if name != gatepostMariaDB && name != gatepostSQLite && name != gatepostLDAP {
 				continue
 			}
 			p.cells(func(c cell) {
 				file := filepath.Join(dir, fmt.Sprintf("%s-%s-to%d-sessions%d.pprof", name, kilobytes(c.Size), c.Recipients, c.Sessions))
 				b.program = []string{self, profiled, "--profile", file}
 				err := rig.Within(func(t testing.TB) {
+					if name == gatepostLDAP {
+						b.slapd = startSlapd(t)
+					}
 					m, _, err := b.start(t, name, c)[0].run(c, p.pace)
 					if err != nil {
 						t.Fatal(err)
@@ -103,7 +106,13 @@ func profiledServer(file, profile string, stderr io.Writer) error {
 		return err
 	}
 	defer store.Close()
-	settings, err := config.Settings(store, nil, nil, log, lmtpd.NewMetrics(daemon.NewMetrics(log).Registry))
+	where, problems := config.LoadDirectory()
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	people := lmtpd.OpenDirectory(where, log)
+	defer people.Close()
+	settings, err := config.Settings(store, people, nil, log, lmtpd.NewMetrics(daemon.NewMetrics(log).Registry))
 	if err != nil {
 		return err
 	}

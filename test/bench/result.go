@@ -27,6 +27,7 @@ type report struct {
 	Seconds float64  `json:"seconds_per_cell"`
 	Results []result `json:"results"`
 	Ratios  []ratio  `json:"ratios"`
+	Pairs   []pair   `json:"directory_beside_sql,omitempty"`
 }
 
 // compare fills in the ratios.

@@ -36,14 +36,20 @@ func newStore(t testing.TB, server *testbed.MariaDBServer) string {
 	} else {
 		dsn = "sqlite:" + filepath.Join(rig.Scratch(t), "store.db")
 	}
+	if err := addUsers(makeStore(t, dsn, kind)); err != nil {
+		t.Fatalf("add users: %v", err)
+	}
+	return dsn
+}
+
+// makeStore makes an empty store.
+func makeStore(t testing.TB, dsn string, kind schema.Dialect) *sql.DB {
+	t.Helper()
 	db := openDB(t, dsn)
 	if _, err := schema.Apply(context.Background(), db, kind, schema.Options{Own: true}); err != nil {
 		t.Fatalf("make a store: %v", err)
 	}
-	if err := addUsers(db); err != nil {
-		t.Fatalf("add users: %v", err)
-	}
-	return dsn
+	return db
 }
 
 // addUsers makes the users, with an INBOX each, user 0 first.

@@ -21,11 +21,14 @@ type system struct {
 	run func(c cell, p pace) (m measurement, what string, err error)
 	// cpu is the processor time that was used for it so far.
 	cpu func() (time.Duration, error)
+	// addr is where it listens, if it does.
+	addr string
 }
 
 // Names of the systems.
 const (
 	gatepostMariaDB = "gatepost"
+	gatepostLDAP    = "gatepost-ldap" // measured in pairs with gatepost
 	gatepostSQLite  = "gatepost-sqlite"
 	bareMariaDB     = "bare"
 	bareSQLite      = "bare-sqlite"
@@ -34,7 +37,7 @@ const (
 )
 
 func systemNames() []string {
-	return []string{gatepostMariaDB, bareMariaDB, dovecotMaildir, gatepostSQLite, bareSQLite}
+	return []string{gatepostMariaDB, bareMariaDB, dovecotMaildir, gatepostSQLite, bareSQLite, gatepostLDAP}
 }
 
 // bench is a run: what all systems share.
@@ -42,6 +45,7 @@ type bench struct {
 	load    *load
 	pace    pace
 	server  *testbed.MariaDBServer // nil when no system needs it
+	slapd   *testbed.SlapdServer   // likewise
 	program []string               // how lmtpd is started
 	say     func(format string, args ...any)
 }
@@ -61,6 +65,9 @@ func (b *bench) start(t testing.TB, name string, c cell) []system {
 	case gatepostMariaDB, gatepostSQLite:
 		d, addr := startLmtpd(t, newStore(t, server), b.program[0], b.program[1:]...)
 		return b.lmtp(name, addr, append(pids(server), d.Pid())...)
+	case gatepostLDAP:
+		d, addr := b.startWithDirectory(t)
+		return b.lmtp(name, addr, append(pids(server), d.Pid(), b.slapd.Pid())...)
 	}
 	return b.bare(t, name, newStore(t, server), c, pids(server))
 }
@@ -76,6 +83,7 @@ func pids(server *testbed.MariaDBServer) []int {
 func (b *bench) lmtp(name, addr string, leaders ...int) []system {
 	return []system{{
 		name: name,
+		addr: addr,
 		cpu:  func() (time.Duration, error) { return rig.CPUOf(leaders...) },
 		run: func(c cell, p pace) (measurement, string, error) {
 			m, err := b.load.run(addr, c, p)
@@ -145,5 +153,5 @@ func fastest(rates map[grouping]float64, most int) (found grouping) {
 
 // needsMariaDB says whether one of the systems does.
 func needsMariaDB(names []string) bool {
-	return slices.Contains(names, gatepostMariaDB) || slices.Contains(names, bareMariaDB)
+	return slices.ContainsFunc(names, func(name string) bool { return name == gatepostMariaDB || name == gatepostLDAP || name == bareMariaDB })
 }
