@@ -22,6 +22,7 @@ type aftermath struct {
 const (
 	maxEvents = 20000 // users of deliveries
 	maxMails  = 500
+	maxLogged = 200 // characters of an id in the log
 )
 
 func newAftermath(settings func() *Settings) *aftermath {
@@ -79,7 +80,7 @@ func (d *delivery) afterwards() {
 		return
 	}
 	e := &event{digest: d.digest, notify: c.AutoNotifications && !isNotification(d.m, d.tx.from),
-		log: d.s.log.With("queue_id", queueID(d.m.HeaderValues("Received")), "message_id", first(d.m.HeaderValues("Message-ID")))}
+		log: d.s.log.With("queue_id", cutText(queueID(d.m.HeaderValues("Received")), maxLogged), "message_id", cutText(first(d.m.HeaderValues("Message-ID")), maxLogged))}
 	if c.AutoReplies {
 		var why string
 		if e.letter, why = answerable(d.m, d.tx.from); e.letter == nil {
@@ -93,6 +94,9 @@ func (d *delivery) afterwards() {
 	for _, rc := range d.tx.rcpts {
 		by := rc.address
 		if rc.is.List != nil {
+			if !e.notify {
+				continue // who is a member answers nobody
+			}
 			by = ""
 		}
 		for _, u := range rc.is.Users {

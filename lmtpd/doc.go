@@ -16,4 +16,13 @@
 // recognises that by sender, user and bytes. A client that has read the 2xx
 // may send the same bytes again on purpose; that it has read it is proven by a
 // command which arrives after the last reply was flushed, see conn.
+//
+// # Automatic mail
+//
+// Auto-replies and notifications of DBMail's tables are sent behind all that,
+// by a few workers that no session waits for (afterwards.go), through the
+// smarthost. A claim in the store, made just before a mail is sent, lets one
+// server send it once; the claim is given back when the mail was surely not
+// taken. So a kill may cost a mail that was being sent at that moment, and
+// never doubles one; what was not begun is done when the message comes again.
 package lmtpd
