@@ -105,7 +105,13 @@ func fold(text string) string {
 // SameAddress compares two addresses without case, and domains without regard
 // to A- and U-labels.
 func SameAddress(a, b string) bool {
-	return mailaddress.Same(a, b) || AddressKey(a) == AddressKey(b)
+	switch {
+	case mailaddress.Same(a, b):
+		return true
+	case isASCII(a) && isASCII(b):
+		return false
+	}
+	return AddressKey(a) == AddressKey(b)
 }
 
 // dnKey is the same for all forms of a distinguished name: without case, and

@@ -162,31 +162,50 @@ func valuesOf(e *Entry, names []string) []string {
 	var values []string
 	for _, name := range names {
 		for _, a := range e.Attributes {
-			base, _, _ := strings.Cut(a.Name, ";")
-			if !strings.EqualFold(base, name) && !strings.EqualFold(a.Name, name) {
-				continue
-			}
-			for _, v := range a.Values {
-				values = append(values, string(v))
+			if isNamed(a.Name, name) {
+				for _, v := range a.Values {
+					values = append(values, string(v))
+				}
 			}
 		}
 	}
 	return values
 }
 
+// isNamed says whether an attribute's description is a name, with options
+// perhaps (RFC 4512 2.5).
+func isNamed(description, name string) bool {
+	n := len(name)
+	return len(description) >= n && (len(description) == n || description[n] == ';') && strings.EqualFold(description[:n], name)
+}
+
 // firstOf gives the first value, or "".
 func firstOf(e *Entry, names []string) string {
-	if values := valuesOf(e, names); len(values) > 0 {
-		return values[0]
+	for _, name := range names {
+		for _, a := range e.Attributes {
+			if len(a.Values) > 0 && isNamed(a.Name, name) {
+				return string(a.Values[0])
+			}
+		}
 	}
 	return ""
 }
 
 // hasClass says whether an entry is of any of the object classes.
 func hasClass(e *Entry, classes []string) bool {
-	return slices.ContainsFunc(valuesOf(e, []string{"objectClass"}), func(class string) bool {
-		return slices.ContainsFunc(classes, func(c string) bool { return strings.EqualFold(c, class) })
-	})
+	for _, a := range e.Attributes {
+		if !isNamed(a.Name, "objectClass") {
+			continue
+		}
+		for _, v := range a.Values {
+			for _, class := range classes {
+				if len(v) == len(class) && strings.EqualFold(string(v), class) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // malformed names the entry and attribute that cannot be understood.
