@@ -67,7 +67,14 @@ func (w *writer) pair() error {
 	changed := map[uint64]bool{}
 	w.identities(func(o *Outcome, i *Identity) {
 		var c change
-		if c, _, o.Err = w.roll.judge(i); o.Err == nil && c != (change{}) {
+		c, _, o.Err = w.roll.judge(i)
+		if c.make && len(w.boxes[i.ID]) > 0 {
+			// A store without DBMail's references keeps them when a user is
+			// deleted; they are not the new one's.
+			o.Err = pairing("uidNumber %d has no user in the store, but an INBOX that somebody has left behind; remove that user's mailboxes, or give %q another number",
+				i.ID, i.Login)
+		}
+		if o.Err == nil && c != (change{}) {
 			w.write(b, i, c)
 			w.roll.add(i, c)
 			changed[i.ID] = true
