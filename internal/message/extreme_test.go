@@ -38,8 +38,8 @@ func messages(n int) string {
 	return strings.Repeat("Content-Type: message/rfc822\n\n", n) + "A: b\n\nx\n"
 }
 
-// TestExtremes: what is absurdly large or deep is stored, whole, and in a time
-// that grows with its size only.
+// TestExtremes: what is absurdly large or deep is stored, whole. With a time
+// that grew faster than the size, this would not end.
 func TestExtremes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -85,13 +85,9 @@ func TestExtremes(t *testing.T) {
 		{"a megabyte of 8 bits", "Subject: " + strings.Repeat("\xe4", 1<<20) + "\n\nb\n", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			start := time.Now()
-			m := checkIdentity(t, []byte(c.message), Options{Sender: "a@b", Received: start})
+			m := checkIdentity(t, []byte(c.message), Options{Sender: "a@b", Received: time.Now()})
 			if m.Unsplit != c.unsplit {
 				t.Errorf("unsplit is %v", m.Unsplit)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("took %v", took)
 			}
 			checkText(t, m)
 			if n := len(m.Envelope); n > 8<<20 {
