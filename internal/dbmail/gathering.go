@@ -30,6 +30,9 @@ const (
 // ask has q answered, by answer and together with others. The answer is in q,
 // and is not to be read after an error, which is that of the context.
 func (g *gathering[Q]) ask(ctx context.Context, q Q, answer func([]Q)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	done := make(chan struct{})
 	g.mu.Lock()
 	g.waiting = append(g.waiting, asked[Q]{q, done})
