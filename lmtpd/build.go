@@ -200,9 +200,12 @@ func (c *Config) Check(ctx context.Context, people *directory.Config, log *slog.
 		return append(wrong, "store: "+err.Error()), notes
 	}
 	for _, f := range findings {
-		if slices.Contains(c.Ignore, f.Name) {
+		switch {
+		case slices.Contains(c.Ignore, f.Name):
 			notes = append(notes, "ignored: "+f.String())
-		} else {
+		case f.Passing:
+			notes = append(notes, f.String())
+		default:
 			wrong = append(wrong, f.String()+fmt.Sprintf(" (accept it with: ignore = [%q])", f.Name))
 		}
 	}

@@ -13,6 +13,8 @@ import (
 type Finding struct {
 	Name string // for the configuration's ignore list
 	What string // how many there are, what happens with them, what to do
+	// Passing: it mends itself, and is good to know while it lasts.
+	Passing bool
 }
 
 func (f Finding) String() string { return f.Name + ": " + f.What }
@@ -143,7 +145,7 @@ func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 			return nil, fmt.Errorf("count %s: %w", c.name, err)
 		}
 		if n > 0 {
-			out = append(out, Finding{c.name, fmt.Sprintf(c.what, n)})
+			out = append(out, Finding{Name: c.name, What: fmt.Sprintf(c.what, n), Passing: c.name == FindingUnnoted})
 		}
 	}
 	var digest string
@@ -157,11 +159,11 @@ func (s *Store) Findings(ctx context.Context, does Does) ([]Finding, error) {
 		if have == "" {
 			have = "whirlpool or tiger, which are not supported"
 		}
-		out = append(out, Finding{FindingHash, "the newest parts were hashed with " + have +
+		out = append(out, Finding{Name: FindingHash, What: "the newest parts were hashed with " + have +
 			"; parts stored by us will not be shared with those, set [store] hash_algorithm to dbmail.conf's"})
 	}
 	if s.limits.UTF8MB3 {
-		out = append(out, Finding{FindingUTF8, "the text columns are not utf8mb4: 4-byte characters of headers are cached as U+FFFD; messages are whole. DBMail's upgrade step 35001 mends it"})
+		out = append(out, Finding{Name: FindingUTF8, What: "the text columns are not utf8mb4: 4-byte characters of headers are cached as U+FFFD; messages are whole. DBMail's upgrade step 35001 mends it"})
 	}
 	return out, nil
 }
