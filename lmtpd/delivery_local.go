@@ -28,10 +28,12 @@ func (d *delivery) choose(ctx context.Context, refused []error) {
 				continue
 			}
 			for _, u := range rc.is.Users {
-				if _, ok := d.at[u.ID]; !ok {
-					d.at[u.ID] = len(d.targets)
-					d.targets = append(d.targets, where.of(u, rc.is.Detail))
+				if k, ok := d.at[u.ID]; ok {
+					d.targets[k].Reached(u.Identity)
+					continue
 				}
+				d.at[u.ID] = len(d.targets)
+				d.targets = append(d.targets, where.of(u, rc.is.Detail))
 			}
 		}
 	}

@@ -215,4 +215,39 @@ func TestListFailuresStayHere(t *testing.T) {
 	}
 }
 
+// Two accounts with one number are one row: it is nobody's mail then, not the
+// first one's.
+func TestTwoAccountsOneNumber(t *testing.T) {
+	b := listBench(t, nil)
+	lists := b.set.Recipients.(withLists).lists
+	as := func(address, login, uuid string) {
+		i := &dbmail.Identity{ID: 10001, Login: login, UUID: uuid}
+		lists[address] = recipient.Recipient{Recipient: dbmail.Recipient{Users: []dbmail.User{{ID: 10001, Name: login, Active: true, Identity: i}}}}
+	}
+	as("lena@example.org", "lena", "11111111-1111-1111-1111-111111111111")
+	as("lena.alias@example.org", "lena", "11111111-1111-1111-1111-111111111111")
+	as("mika@example.org", "mika", "22222222-2222-2222-2222-222222222222")
+	c := b.dial()
+	c.send("LHLO x", "250")
+	c.begin("nora@sender.test", "lena@example.org", "mika@example.org")
+	for _, r := range c.message(sample(1), 2) {
+		if !strings.HasPrefix(r, "451") {
+			t.Errorf("two accounts: %q", r)
+		}
+	}
+	c.begin("nora@sender.test", "lena@example.org", "lena.alias@example.org")
+	for _, r := range c.message(sample(1), 2) {
+		if !strings.HasPrefix(r, "250") {
+			t.Errorf("one account: %q", r)
+		}
+	}
+	c.begin("nora@sender.test", "mika@example.org")
+	if r := c.message(sample(2), 1); !strings.HasPrefix(r[0], "451") {
+		t.Errorf("another's number: %q", r)
+	}
+	if n := len(b.list("lena", "")); n != 1 {
+		t.Errorf("lena has %d copies", n)
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
