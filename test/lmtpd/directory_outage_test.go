@@ -17,6 +17,7 @@ import (
 // the time, everybody else when it is back; nothing bounces, is lost or arrives
 // twice. GATEPOST_OUTAGE_ROUNDS makes a soak of it.
 func TestDirectoryOutage(t *testing.T) {
+	t.Parallel() // with others that have servers of their own
 	rounds := 1
 	if v := os.Getenv("GATEPOST_OUTAGE_ROUNDS"); v != "" {
 		var err error
@@ -37,6 +38,7 @@ func TestDirectoryOutage(t *testing.T) {
 			restart()
 			o.calm("restarted")
 		}
+		o.forgetful(restart)
 	}
 	o.battle.load.stop()
 	o.battle.load.check(t)
@@ -66,13 +68,14 @@ func newDirectoryOutage(t *testing.T, newcomers int) *directoryOutage {
 	t.Helper()
 	known := []string{"ann", "ben", "cat", "dan", "eve", "fay", "gil", "hal"}
 	var entries strings.Builder
+	entries.WriteString(mailingList("team", "rfc822MailMember: ann@example.org", "rfc822MailMember: ben@example.org"))
 	for i, login := range known {
 		entries.WriteString(person(login, 2001+i))
 	}
 	for i := range newcomers {
 		entries.WriteString(person(newcomer(i), 3000+i))
 	}
-	o := &directoryOutage{people: newcomers, directorySite: newDirectorySite(t, testbed.MariaDB(t), directoryOptions{
+	o := &directoryOutage{people: newcomers, directorySite: newDirectorySite(t, testbed.StartMariaDB(t, testbed.MariaDBOptions{}), directoryOptions{
 		entries: entries.String(), toml: fmt.Sprintf("[cache]\npositive_ttl = %q\nnegative_ttl = %q\n", ttl, ttl),
 		slapd: testbed.SlapdOptions{Index: []string{"mail,mailAlternateAddress,uid eq"}},
 	})}
@@ -83,6 +86,7 @@ func newDirectoryOutage(t *testing.T, newcomers int) *directoryOutage {
 	o.battle = b
 	x := o.write(known...)
 	eventually(t, "all have had mail once", o.arrived(x, known...))
+
 	b.load = startLoad(t, b.postfix, b.ledger, known)
 	return o
 }
@@ -195,6 +199,11 @@ func (o *directoryOutage) calm(after string) {
 func (o *directoryOutage) fault(name string, begin, end func()) {
 	o.t.Helper()
 	o.calm("before it is " + name)
+	for _, who := range append([]string{"team"}, o.battle.load.users...) { // lmtpd may have been restarted
+		if r := o.ask(who); !strings.HasPrefix(r, "250") {
+			o.t.Errorf("before it is %s: %s: %q", name, who, r)
+		}
+	}
 	begin()
 	before := o.delivered()
 	eventually(o.t, name+": the outage is noticed", func() (bool, string) {
@@ -215,7 +224,32 @@ func (o *directoryOutage) fault(name string, begin, end func()) {
 	if r := o.ask(o.unseen()); !strings.HasPrefix(r, "451 4.3.0") {
 		o.t.Errorf("%s: a newcomer: %q, want 451", name, r)
 	}
+	if r := o.ask("team"); !strings.HasPrefix(r, "250") {
+		o.t.Errorf("%s: a list that had been asked for before: %q, want 250; %s", name, r, o.lastWhy("team"))
+	}
 	o.away += o.delivered() - before
 	end()
 	eventually(o.t, name+", and back: the newcomer has it", o.arrived(x, who))
+}
+
+// forgetful takes the directory away, and lmtpd's memory of it: nobody is
+// known, and all mail waits in Postfix's queue.
+func (o *directoryOutage) forgetful(restart func()) {
+	o.t.Helper()
+	o.calm("before lmtpd forgets")
+	o.slapd.Kill()
+	o.daemon.kill()
+	o.daemon.start()
+	for _, who := range []string{"ann", "team", "nobody", o.unseen()} {
+		if r := o.ask(who); !strings.HasPrefix(r, "451 4.3.0") {
+			o.t.Errorf("lmtpd knows nobody and the directory is away: %s: %q, want 451", who, r)
+		}
+	}
+	x := o.write("ben", o.unseen())
+	eventually(o.t, "mail waits", func() (bool, string) {
+		queued, err := o.battle.postfix.Queue()
+		return slices.ContainsFunc(queued, func(q testbed.Queued) bool { return q.Queue == "deferred" }), fmt.Sprint(len(queued), " in the queue, ", err)
+	})
+	restart()
+	eventually(o.t, "and goes when the directory is back", o.arrived(x, x.rcpts...))
 }

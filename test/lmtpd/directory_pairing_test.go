@@ -35,7 +35,7 @@ func TestDirectoryPairing(t *testing.T) {
 				t.Errorf("%s: %s has changed: %v became %v", what, table, missing, more)
 			}
 		}
-		line := d.lastWhy()
+		line := d.lastWhy(address)
 		for _, w := range words {
 			if !strings.Contains(line, w) {
 				t.Errorf("%s: the log does not say %q: %s", what, w, line)

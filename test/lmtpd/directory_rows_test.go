@@ -44,7 +44,7 @@ func TestDirectoryEndsInTheSameRows(t *testing.T) {
 		want, err1 := send(l)
 		got, err2 := send(d.daemon)
 		if err1 != nil || err2 != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: the directory's users get %q, %v, DBMail's %q, %v; %s", what, got, err2, want, err1, d.lastWhy())
+			t.Errorf("%s: the directory's users get %q, %v, DBMail's %q, %v; %s", what, got, err2, want, err1, d.lastWhy(""))
 		}
 	}
 	// Each has mail, so that all have a row and an INBOX.

@@ -166,7 +166,7 @@ func (d *directorySite) deliver(rcpt, id string) string {
 func (d *directorySite) expect(rcpt, id, want string) {
 	d.t.Helper()
 	if got := d.deliver(rcpt, id); !strings.HasPrefix(got, want) {
-		d.t.Errorf("%s to %s: %q, want %s; %s", id, rcpt, got, want, d.lastWhy())
+		d.t.Errorf("%s to %s: %q, want %s; %s", id, rcpt, got, want, d.lastWhy(rcpt))
 	}
 }
 
@@ -184,11 +184,11 @@ func (d *directorySite) has(user string, want ...string) {
 	}
 }
 
-// lastWhy is the last line of the log that says why.
-func (d *directorySite) lastWhy() string {
+// lastWhy is the last line of the log that says why, of this recipient.
+func (d *directorySite) lastWhy(rcpt string) string {
 	all := strings.Split(d.daemon.log(), "\n")
 	for i := len(all) - 1; i >= 0; i-- {
-		if strings.Contains(all[i], "why=") {
+		if strings.Contains(all[i], " rcpt="+rcpt) && strings.Contains(all[i], "why=") {
 			return all[i]
 		}
 	}
