@@ -18,7 +18,7 @@ type Recipient struct {
 	Forwards []string // external addresses
 	Refused  []string // "|program" and "!program" targets, which never run
 	Detail   string   // the mailbox that the address asked for, UTF-8; "" none
-	CatchAll bool     // only a catch-all has the address
+	CatchAll bool     // only a catch-all has the address, if anything; also with an error
 }
 
 // User is a row of dbmail_users.
@@ -131,13 +131,14 @@ func (s *Store) Lookup(ctx context.Context, addr string) (Recipient, error) {
 	case user != nil:
 		return Recipient{}, ErrInactive
 	}
+	known := verdict // of what has the address itself
 	if r, ok, err := try(order[direct:]); err != nil {
 		return Recipient{}, err
 	} else if ok {
 		r.CatchAll = true
 		return finish(r, false)
 	}
-	return Recipient{}, verdict
+	return Recipient{CatchAll: known == ErrUnknown}, verdict
 }
 
 // catchAlls lists the domain catch-alls for a domain: itself, then itself and

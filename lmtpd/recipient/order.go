@@ -53,10 +53,11 @@ func (o *Order) ask(ctx context.Context, s Source, address string) (Recipient, b
 		return s.lookup(ctx, address)
 	case SQL:
 		r, err := s.Lookup(ctx, address)
+		caught := r.CatchAll
 		if err == nil && o.directory != nil {
 			r, err = o.directory.unshadow(ctx, address, r)
 		}
-		return r, r.CatchAll, err
+		return r, caught, err
 	}
 	r, err := s.Lookup(ctx, address)
 	return r, r.CatchAll, err

@@ -123,3 +123,40 @@ func TestInOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestCatchAllOfNobody: a catch-all that leads to nobody who takes mail refuses
+// what nobody else has, and nothing that a later source has.
+func TestCatchAllOfNobody(t *testing.T) {
+	s := newSite(t, siteOptions{ldif: peopleLDIF, service: "imap"})
+	ctx := context.Background()
+	if _, err := s.store.AddUser(ctx, "shut", 0, []string{"@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.SetUser(ctx, "shut", dbmail.UserChange{Active: new(bool)}); err != nil {
+		t.Fatal(err)
+	}
+	// The row of a user of the directory, who is closed there by now.
+	r, err := s.Lookup(brief(t), "b@virtual.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first(t, s.store, r.Users[0])
+	if _, err := s.store.AddAlias(ctx, "@virtual.example", "10003"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.slapd.Modify("dn: uid=bare,dc=example,dc=org\nchangetype: modify\nreplace: accountStatus\naccountStatus: disabled\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.live.Flush()
+	both := InOrder(SQL{s.store}, s.Directory)
+	for address, want := range map[string]string{
+		"lena@example.org":     "lena/10001",
+		"nobody@example.org":   "inactive",
+		"o@virtual.example":    "olli@virtual.example/10004",
+		"none@virtual.example": "inactive",
+	} {
+		if got := ask(t, both, address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
