@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"gatepost/internal/testbed"
-	"gatepost/schema"
 	"gatepost/schema/ldap"
 	"gatepost/test/rig"
 )
@@ -48,12 +47,10 @@ const firstNumber = 10_000
 // directoryConfig takes the server's URI. The cache is as it is shipped.
 const directoryConfig = "uris = [%q]\nbase = \"dc=example,dc=com\"\n"
 
-// startWithDirectory runs lmtpd with recipients out of a directory, on a store
-// that holds no user.
-func (b *bench) startWithDirectory(t testing.TB) (*rig.Process, string) {
+// startWithDirectory runs lmtpd with recipients out of the directory, on a
+// store that holds no user.
+func (b *bench) startWithDirectory(t testing.TB, dsn string) (*rig.Process, string) {
 	t.Helper()
-	dsn := b.server.StoreDSN(t)
-	makeStore(t, dsn, schema.MySQL)
 	directory := filepath.Join(rig.Scratch(t), "directory.toml")
 	if err := os.WriteFile(directory, fmt.Appendf(nil, directoryConfig, b.slapd.URI()), 0o600); err != nil {
 		t.Fatal(err)

@@ -30,26 +30,27 @@ func startMariaDB(t testing.TB) *testbed.MariaDBServer {
 // nil for SQLite.
 func newStore(t testing.TB, server *testbed.MariaDBServer) string {
 	t.Helper()
-	dsn, kind := "", schema.SQLite
-	if server != nil {
-		dsn, kind = server.StoreDSN(t), schema.MySQL
-	} else {
-		dsn = "sqlite:" + filepath.Join(rig.Scratch(t), "store.db")
-	}
-	if err := addUsers(makeStore(t, dsn, kind)); err != nil {
+	dsn, db := emptyStore(t, server)
+	if err := addUsers(db); err != nil {
 		t.Fatalf("add users: %v", err)
 	}
 	return dsn
 }
 
-// makeStore makes an empty store.
-func makeStore(t testing.TB, dsn string, kind schema.Dialect) *sql.DB {
+// emptyStore makes a store without users.
+func emptyStore(t testing.TB, server *testbed.MariaDBServer) (dsn string, db *sql.DB) {
 	t.Helper()
-	db := openDB(t, dsn)
+	kind := schema.SQLite
+	if server != nil {
+		dsn, kind = server.StoreDSN(t), schema.MySQL
+	} else {
+		dsn = "sqlite:" + filepath.Join(rig.Scratch(t), "store.db")
+	}
+	db = openDB(t, dsn)
 	if _, err := schema.Apply(context.Background(), db, kind, schema.Options{Own: true}); err != nil {
 		t.Fatalf("make a store: %v", err)
 	}
-	return db
+	return dsn, db
 }
 
 // addUsers makes the users, with an INBOX each, user 0 first.

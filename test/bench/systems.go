@@ -66,7 +66,8 @@ func (b *bench) start(t testing.TB, name string, c cell) []system {
 		d, addr := startLmtpd(t, newStore(t, server), b.program[0], b.program[1:]...)
 		return b.lmtp(name, addr, append(pids(server), d.Pid())...)
 	case gatepostLDAP:
-		d, addr := b.startWithDirectory(t)
+		dsn, _ := emptyStore(t, server)
+		d, addr := b.startWithDirectory(t, dsn)
 		return b.lmtp(name, addr, append(pids(server), d.Pid(), b.slapd.Pid())...)
 	}
 	return b.bare(t, name, newStore(t, server), c, pids(server))
