@@ -146,7 +146,9 @@ func (g *group) forget(one *recent) {
 }
 
 // recall asks the server for the recents and sorts them: those it finds, and
-// those it does not. What differs in the filter only is one search.
+// on which it can evaluate every name, and those others. A filter that tests
+// several names is true as soon as one of them is, which says nothing of the
+// right to search by the rest. What differs in the filter only is one search.
 func (g *group) recall(ctx context.Context, next servers, server string, recents []*recent) (found, lost []*recent, err error) {
 	for range maxRecalls {
 		if len(recents) == 0 {
@@ -166,6 +168,9 @@ func (g *group) recall(ctx context.Context, next servers, server string, recents
 		recents = later
 		if len(together) > 1 {
 			all.Filter = "(|" + filter.String() + ")"
+		}
+		if len(g.names) > 1 {
+			all.Filter = "(&" + all.Filter + evaluable(g.names) + ")"
 		}
 		a, err := next.SearchOn(ctx, server, &all)
 		if err != nil && !isNoBase(err) {

@@ -276,6 +276,21 @@ func TestCannotTell(t *testing.T) {
 // which says nothing.
 func TestLostRights(t *testing.T) {
 	s := newSite(t, siteOptions{ldif: peopleLDIF, service: "imap"})
+	for attribute, address := range map[string]string{"mailAlternateAddress": "l.lund@example.org", "uid": "olli@virtual.example"} {
+		ask(t, s, "lena@example.org")
+		if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
+			"olcAccess: to attrs=" + attribute + " by * none\nolcAccess: to * by * read\n"); err != nil {
+			t.Fatal(err)
+		}
+		s.live.Flush()
+		// Others are still found, by what is left.
+		for _, found := range []string{"lena@example.org", "fw@example.org"} {
+			ask(t, s, found)
+		}
+		if got := ask(t, s, address); !strings.HasPrefix(got, "cannot tell") {
+			t.Errorf("%s without the right to search by %s: %s", address, attribute, got)
+		}
+	}
 	ask(t, s, "lena@example.org")
 	if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
 		"olcAccess: to attrs=mail by * none\nolcAccess: to * by * read\n"); err != nil {
