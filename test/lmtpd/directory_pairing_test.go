@@ -1,7 +1,12 @@
 package lmtpd_test
 
 import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatepost/internal/testbed"
@@ -26,6 +31,7 @@ func TestDirectoryPairing(t *testing.T) {
 	}
 	// defers says that mail for an address is deferred, that the log tells the
 	// operator why and what to do, and that nothing in the store has changed.
+	told := map[string]string{} // the first command that the log names, by recipient
 	defers := func(address, what string, words ...string) {
 		t.Helper()
 		rows := d.dump()
@@ -40,6 +46,9 @@ func TestDirectoryPairing(t *testing.T) {
 			if !strings.Contains(line, w) {
 				t.Errorf("%s: the log does not say %q: %s", what, w, line)
 			}
+		}
+		if m := regexp.MustCompile(`gatepost (store user [^(]+) \(`).FindStringSubmatch(line); m != nil {
+			told[address] = m[1]
 		}
 	}
 
@@ -88,7 +97,46 @@ func TestDirectoryPairing(t *testing.T) {
 	if got := d.strings("SELECT userid FROM dbmail_users WHERE userid IN ('zoe', 'gil')"); len(got) > 0 {
 		t.Errorf("rows were made for %v", got)
 	}
+
+	// The operator settles it, for most with the very words of the log, and mail
+	// goes on where it belongs.
+	for _, c := range []struct {
+		command string
+		rcpt    string // delivered then
+		has     map[string][]string
+	}{
+		{"store user rename ben ben.old --id 90002", "zoe@example.org", map[string][]string{"zoe": {"settled"}, "ben.old": {"first"}}}, // another person
+		{"", "eve@example.org", map[string][]string{"ben": {"first", "settled"}}},                                                      // that login is free now
+		{told["cat@example.org"], "cat@example.org", map[string][]string{"cat": {"first", "settled"}}},                                 // the same person
+		{"store user rename dan dan.old --id 90004", "dan@example.org", map[string][]string{"dan": {"settled"}, "dan.old": {"first"}}}, // another one
+		{told["ann@example.org"], "ann@example.org", map[string][]string{"anna": {"first", "renamed", "settled"}}},
+		{told["gil@example.org"], "gil@example.org", map[string][]string{"gil": {"settled"}}},
+		{told["hal@example.org"], "hal@example.org", map[string][]string{"HAL": {"known", "settled"}}},
+	} {
+		if c.command != "" {
+			d.operator(c.command)
+		}
+		d.expect(c.rcpt, "settled", yes)
+		for user, want := range c.has {
+			d.has(user, want...)
+		}
+	}
 	d.verify()
+}
+
+// operator runs a command of gatepost's on the store.
+func (d *directorySite) operator(command string) {
+	d.t.Helper()
+	if d.cli == "" {
+		d.cli = filepath.Join(d.t.TempDir(), "gatepost")
+		if out, err := exec.Command("go", "build", "-o", d.cli, "gatepost/cmd/gatepost").CombinedOutput(); err != nil {
+			d.t.Fatalf("build gatepost: %v\n%s", err, out)
+		}
+	}
+	args := append(strings.Fields(command), "--store", d.dsn(d.server.Socket()))
+	if out, err := exec.Command(d.cli, args...).CombinedOutput(); err != nil {
+		d.t.Errorf("gatepost %s: %v\n%s", command, err, out)
+	}
 }
 
 // TestDirectoryPairingWithoutNotes: a store without Gatepost's own tables has
@@ -113,4 +161,42 @@ func TestDirectoryPairingWithoutNotes(t *testing.T) {
 	for _, who := range []string{"ann", "ben", "cat"} {
 		d.has(who, "first")
 	}
+}
+
+// TestDirectoryFirstDeliveries lets two lmtpd make the rows of the same users
+// at the same time: each user gets one, one INBOX, and all messages.
+func TestDirectoryFirstDeliveries(t *testing.T) {
+	const people, messages = 10, 8
+	var entries, members strings.Builder
+	for i := range people {
+		entries.WriteString(person(newcomer(i), 3000+i))
+		members.WriteString("rfc822MailMember: " + newcomer(i) + "@example.org\n")
+	}
+	o := directoryOptions{entries: entries.String() + mailingList("all", members.String())}
+	d := newDirectorySite(t, testbed.MariaDB(t), o)
+	second := launch(t, "unix:"+filepath.Join(shortDir(t), "lmtp")+"?mode=0666", d.files(o, d.server.Socket()))
+	var all sync.WaitGroup
+	for n := range messages {
+		for _, to := range []*daemon{d.daemon, second} {
+			all.Go(func() {
+				id := fmt.Sprint("m", n, to == second)
+				if r, err := hand(to.dial, "all@example.org", simple(id)); err != nil || !strings.HasPrefix(r, yes) {
+					t.Errorf("%s: %q, %v", id, r, err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if n := d.number("SELECT count(*) FROM dbmail_users WHERE user_idnr >= 3000"); n != people {
+		t.Errorf("%d rows of users, want %d", n, people)
+	}
+	if n := d.number("SELECT count(*) FROM dbmail_mailboxes WHERE owner_idnr >= 3000"); n != people {
+		t.Errorf("%d mailboxes, want %d", n, people)
+	}
+	for i := range people {
+		if n := len(d.stored(newcomer(i), "INBOX")); n != 2*messages {
+			t.Errorf("%s has %d messages, want %d", newcomer(i), n, 2*messages)
+		}
+	}
+	d.verify()
 }

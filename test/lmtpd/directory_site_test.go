@@ -17,6 +17,7 @@ type directorySite struct {
 	slapd  *testbed.SlapdServer
 	sink   *sink // lmtpd's smarthost
 	daemon *daemon
+	cli    string // gatepost, once it is built
 }
 
 // directoryOptions say what is in the directory and how lmtpd asks it.
@@ -93,7 +94,7 @@ func (d *directorySite) files(o directoryOptions, socket string) map[string]stri
 	}
 	return map[string]string{
 		"directory.toml": fmt.Sprintf("uris = [%q]\nbase = %q\npreset = %q\n%s", d.slapd.URI(), d.slapd.BaseDN, o.kind(), o.toml),
-		"lmtpd.toml": fmt.Sprintf("hostname = \"store.test\"\nrecipients = %s\nmax_recipients = 10000\n%s[store]\ndsn = %q\n"+
+		"lmtpd.toml": fmt.Sprintf("hostname = \"store.test\"\nrecipients = %s\n%s[store]\ndsn = %q\n"+
 			"[smarthost]\naddress = \"inet:%s\"\ntls = \"off\"\n[[peer]]\nnetworks = [\"unix\", \"127.0.0.0/8\"]\nlists = true\n%s",
 			o.recipients, o.head, d.dsn(socket), d.sink.addr, o.tables),
 	}
