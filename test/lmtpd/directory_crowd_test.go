@@ -145,6 +145,7 @@ type crowdBlow struct {
 // storm sends to the list and strikes.
 func (c *crowdSite) storm(subject string, blows []crowdBlow) {
 	c.t.Helper()
+	defer hurry(c.postfix)()
 	traps := []*trap{c.mysql.set(blows[0].at, blows[0].skip, true)}
 	c.send("all@example.org", subject)
 	for i, b := range blows {

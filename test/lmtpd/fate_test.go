@@ -1,12 +1,15 @@
 package lmtpd_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/smtp"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"gatepost/internal/testbed"
 )
@@ -104,6 +107,26 @@ func queueEmpties(t *testing.T, p *testbed.PostfixServer) {
 		}
 		return false, fmt.Sprintf("%d messages, one of them: %+v", len(q), q[0])
 	})
+}
+
+// hurry has Postfix look through its queue until it is told to stop, for what
+// qmgr(8) came by too early (see queueEmpties) while a test waits for it.
+func hurry(p *testbed.PostfixServer) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(3 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				_ = p.Flush() // the next one will do
+			}
+		}
+	})
+	return func() { cancel(); done.Wait() }
 }
 
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
