@@ -15,7 +15,7 @@ type Member struct {
 	// Account is what Find gives; nil if it is no account.
 	Account *Account
 	// Err is ErrMalformed when the entry cannot be understood, also of a group
-	// within, and ErrAmbiguous when several entries have the address or login.
+	// within (which must have members, and shows none), and ErrAmbiguous when several entries have the address or login.
 	Err error
 }
 
@@ -31,7 +31,8 @@ type Membership struct {
 
 // Members lists who is in a group: by DN, login, address and search, through
 // groups within it, each once, however they contain each other. Beyond the
-// bounds it is ErrTooLarge, never a part of the list.
+// bounds it is ErrTooLarge, never a part of the list. A group that shows no
+// member is ErrMalformed.
 func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.bounds.Time)
 	defer cancel()
@@ -46,8 +47,12 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 	w := &walk{groups: g, seen: map[string]bool{"dn:" + dnKey(e.DN): true}}
 	w.found.Groups = []string{e.DN}
 	names, bad, err := w.named(ctx, e)
-	if err == nil {
+	switch {
+	case err != nil:
+	case bad != nil:
 		err = bad
+	case len(names) == 0:
+		err = hidden(e)
 	}
 	for depth := 1; err == nil && len(names) > 0; depth++ {
 		if depth > g.bounds.Depth {
@@ -126,7 +131,19 @@ func (w *walk) named(ctx context.Context, e *Entry) (all []named, bad, err error
 	for _, query := range queries {
 		all = append(all, named{query: query})
 	}
+	if len(all) == 0 && bad == nil && hasClass(e, neverEmpty) {
+		bad = hidden(e)
+	}
 	return all, bad, nil
+}
+
+// neverEmpty are classes whose schema wants a member (RFC 4519 3.5, 3.6).
+var neverEmpty = []string{"groupOfNames", "groupOfUniqueNames"}
+
+// hidden is a group that shows no member: perhaps it has none, perhaps we may
+// not read who is in it. What leads nowhere would be proven by nothing.
+func hidden(e *Entry) error {
+	return fmt.Errorf("%w: %q shows no member; see access in slapd.access(5)", ErrMalformed, e.DN)
 }
 
 // queries are the searches whose results are members.

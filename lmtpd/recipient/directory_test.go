@@ -106,7 +106,7 @@ var people = []struct{ address, want string }{
 	{"away@example.org", "mika/10002 >copy@elsewhere.example"},
 	{"self@example.org", "self/10012"},
 	{"self2@example.org", "self2/10013 >x@elsewhere.example"},
-	{"nowhere@example.org", "undeliverable"},
+	{"nowhere@example.org", `"uid=nowhere,dc=example,dc=org" shows neither a mailbox nor an address to forward to`},
 	{"odd@example.org", `an entry cannot be understood: "uid=odd,dc=example,dc=org" has the delivery mode "sometimes"`},
 	{"fat@example.org", `"uid=fat,dc=example,dc=org" has the quota "much"`},
 	{"pipe@example.org", "pipe/10017 refused:|/bin/rm -rf /"},
@@ -275,7 +275,9 @@ func TestCannotTell(t *testing.T) {
 // TestLostRights: who may not search by an attribute any more finds nothing,
 // which says nothing.
 func TestLostRights(t *testing.T) {
-	s := newSite(t, siteOptions{ldif: peopleLDIF, service: "imap"})
+	s := newSite(t, siteOptions{ldif: peopleLDIF + list("many", member("lena", "mika")) +
+		entry("cn=few", "objectClass: nisMailAlias", "objectClass: gatepostList", "cn: few", "mail: few@example.org", "rfc822MailMember: lena@example.org"),
+		service: "imap"})
 	for attribute, address := range map[string]string{"mailAlternateAddress": "l.lund@example.org", "uid": "olli@virtual.example"} {
 		ask(t, s, "lena@example.org")
 		if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
@@ -298,6 +300,18 @@ func TestLostRights(t *testing.T) {
 	}
 	if got := ask(t, s, "nobody@example.org"); !strings.HasPrefix(got, "cannot tell") {
 		t.Errorf("nobody: %s", got)
+	}
+	// Accounts without what we may not read are not closed, nor lists empty.
+	for attribute, address := range map[string]string{"uid": "mika@example.org", "uidNumber": "mika@example.org", "mailForwardingAddress": "fw@example.org",
+		"member": "many@example.org", "rfc822MailMember": "few@example.org"} {
+		if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
+			"olcAccess: to attrs=" + attribute + " by * search\nolcAccess: to * by * read\n"); err != nil {
+			t.Fatal(err)
+		}
+		s.live.Flush()
+		if got := ask(t, s, address); !strings.HasPrefix(got, "cannot tell") {
+			t.Errorf("%s without the right to read %s: %s", address, attribute, got)
+		}
 	}
 	// What can be searched by and not be read does not say whose it is.
 	if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +

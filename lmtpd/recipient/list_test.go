@@ -67,8 +67,8 @@ var lists = []struct{ address, want string }{
 	{"owned@example.org", "lena/10001 list:owned@example.org owner:plain@example.org"},
 	{"own@example.org", "lena/10001 list:own@example.org"},
 	{"bad@example.org", "lena/10001 >printer@elsewhere.example refused:|/bin/cat list:bad@example.org" +
-		" doubt:bodiless@example.org=no number doubt:fat@example.org=malformed doubt:twice@example.org=ambiguous" +
-		" failure:closed@example.org=inactive failure:cn=shapeless,dc=example,dc=org=undeliverable failure:nowhere@example.org=undeliverable" +
+		" doubt:bodiless@example.org=no number doubt:fat@example.org=malformed doubt:nowhere@example.org=nowhere doubt:twice@example.org=ambiguous" +
+		" failure:closed@example.org=inactive failure:cn=shapeless,dc=example,dc=org=undeliverable" +
 		" failure:smtponly@example.org=no service failure:uid=vanished,dc=example,dc=org=unknown"},
 	{"out@example.org", "lena/10001 >a@elsewhere.example >b@elsewhere.example >guest@elsewhere.example list:out@example.org"},
 	{"outer@example.org", "lena/10001 mika/10002 >a@elsewhere.example >b@elsewhere.example >guest@elsewhere.example list:outer@example.org"},

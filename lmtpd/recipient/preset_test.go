@@ -49,7 +49,7 @@ func TestInetOrgPerson(t *testing.T) {
 		{"L@example.org", "lena/501"},
 		{"lena", "lena/501"},
 		{"lena+Box@example.org", "lena/501 detail:Box"},
-		{"guest@elsewhere.example", "undeliverable"},
+		{"guest@elsewhere.example", "shows neither a mailbox nor an address to forward to"},
 		{"own@example.org", "own/504"},
 		{"staff@example.org", "lena/501 >guest@elsewhere.example list:staff@example.org owner:mika@example.org"},
 		{"unix@example.org", "mika/502 list:unix@example.org failure:daemon=unknown"},

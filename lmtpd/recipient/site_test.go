@@ -218,6 +218,8 @@ func why(err error) string {
 		return "ambiguous"
 	case errors.Is(err, errNoNumber):
 		return "no number"
+	case errors.Is(err, errNowhere):
+		return "nowhere"
 	}
 	return show(Recipient{}, err)
 }

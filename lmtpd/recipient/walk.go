@@ -24,6 +24,10 @@ const (
 var (
 	// errTooFar: who knows where it would end.
 	errTooFar = errors.New("forwards lead on too far")
+	// errNowhere is an entry that says of itself that it takes mail, and not
+	// where to. Schemas do not allow it, so it is more likely that we may not
+	// read all of it (see access in slapd.access(5)).
+	errNowhere = errors.New("shows neither a mailbox nor an address to forward to")
 	// errNoNumber is an entry that lacks what the store knows users by.
 	errNoNumber = errors.New("has a login and no user number (uid_number), without which there is no mailbox")
 )
@@ -91,8 +95,10 @@ func (w *walk) account(a *directory.Account, member string) {
 		w.identities = append(w.identities, &dbmail.Identity{
 			ID: uint64(a.UIDNumber), Login: a.Login, UUID: a.UUID, Quota: a.Quota, Addresses: a.Addresses(),
 		})
+	case len(a.Forward) == 0:
+		w.fail(member, fmt.Errorf("%q %w", a.DN, errNowhere))
 	case !leads:
-		w.fail(member, fmt.Errorf("%w: %q has neither a mailbox nor an address to forward to", dbmail.ErrUndeliverable, a.DN))
+		w.fail(member, fmt.Errorf("%w: %q forwards to no address", dbmail.ErrUndeliverable, a.DN))
 	}
 }
 
@@ -175,6 +181,8 @@ func (w *walk) lead(ctx context.Context, forwards []string) error {
 		switch {
 		case f.Err != nil:
 			w.fail(targets[i], f.Err)
+		case f.Account != nil && f.Account.Login == "" && len(f.Account.Forward) == 0:
+			w.elsewhere(targets[i]) // a contact, or one of which we may not read more
 		case f.Account != nil:
 			w.account(f.Account, targets[i])
 		case f.Group != nil && w.into[strings.ToLower(f.Group.DN)]:
