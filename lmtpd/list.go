@@ -58,14 +58,18 @@ func (d *delivery) listOutcome(ctx context.Context, rc accepted) (told int, err 
 		}
 		failures = append(failures, failed{m.Member, v})
 	}
+	// Nothing is sent about what has the null sender (RFC 5321 6.1): where the
+	// owner is a list, or forwards to one, reports would bring about reports
+	// for ever.
+	mute := l.Owner == "" || d.tx.from == ""
 	switch {
 	case len(failures) == 0:
 		return 0, nil
-	case l.Owner == "" && reached == 0:
+	case mute && reached == 0:
 		return 0, dbmail.ErrUndeliverable
-	case l.Owner == "":
-		d.s.log.Warn("members of a list not reached, and it has no owner to tell", "list", l.Address, "members", len(failures),
-			"first", failures[0].member, "why", failures[0].reply.Message)
+	case mute:
+		d.s.log.Warn("members of a list not reached, and there is nobody to tell", "list", l.Address, "owner", l.Owner, "sender", d.tx.from,
+			"members", len(failures), "first", failures[0].member, "why", failures[0].reply.Message)
 		return 0, nil
 	}
 	return len(failures), d.tellOwner(ctx, l, failures)

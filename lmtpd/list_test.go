@@ -177,6 +177,18 @@ func TestListFailures(t *testing.T) {
 	if n := len(b.list("member0@example.org", "")) + len(b.list("member2@example.org", "")); n != 2 {
 		t.Errorf("%d copies, want 2", n)
 	}
+
+	// A report that comes to the list, because its owner forwards there, brings
+	// about none.
+	c := b.dial()
+	c.send("LHLO x", "250")
+	c.begin("", "all@example.org")
+	if r := c.message(strings.ReplaceAll(got[0], "\r\n", "\n"), 1); !strings.HasPrefix(r[0], "250") {
+		t.Errorf("a report: %q", r)
+	}
+	if n := len(reports()); n != 1 {
+		t.Errorf("%d reports, want 1", n)
+	}
 }
 
 // Without a smarthost the owner's mailbox is the place for the report.
