@@ -52,8 +52,8 @@ func (p *lmtpdImport) print(w io.Writer) error {
 	for _, f := range p.Files {
 		if f.Secret {
 			name := filepath.Base(f.Path)
-			line("# With gatepost-lmtpd.service, which has no right to read %s: in a drop-in", f.Path)
-			line("# LoadCredential=%s:%s, and credential:%s in place of the path.", name, f.Path, name)
+			line("# The user of gatepost-lmtpd.service may not read %s; the unit passes /etc/gatepost/%s:", f.Path, name)
+			line("# write credential:%s in place of the path.", name)
 		}
 	}
 	line("gatepost-lmtpd --config %s --check", config)

@@ -61,7 +61,7 @@ func secretPath(path string) (string, error) {
 	}
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {
-		return "", errors.New("read secret: no credentials were passed (CREDENTIALS_DIRECTORY is not set); start the daemon from its unit with LoadCredential=" + name + ":FILE")
+		return "", errors.New("read secret: no credentials were passed (CREDENTIALS_DIRECTORY is not set); start the daemon from its unit with LoadCredential=" + name + ":FILE, or name the directory that has " + name + " in that variable")
 	}
 	return filepath.Join(dir, name), nil
 }
