@@ -3,6 +3,7 @@ package lmtpd
 import (
 	"context"
 	"slices"
+	"time"
 
 	"gatepost/internal/dbmail"
 )
@@ -83,7 +84,7 @@ func (d *delivery) send(ctx context.Context, rc accepted, to []string) error {
 		}
 		settled = settled || rank(d.s.set.verdict(results[k])) < rank(replyLater)
 	}
-	if err := d.s.set.Store.RecordForward(ctx, accepted...); err != nil {
+	if err := d.record(ctx, accepted...); err != nil {
 		// The smarthost has it. Only a repeat would now send it twice.
 		d.s.log.Warn("forwards not recorded", "rcpt", rc.address, "to", len(accepted), "why", err)
 	}
@@ -91,4 +92,15 @@ func (d *delivery) send(ctx context.Context, rc accepted, to []string) error {
 		return nil
 	}
 	return results[0]
+}
+
+// recordTimeout is for the note of what was sent.
+const recordTimeout = 10 * time.Second
+
+// record notes what was sent, also when the time for sending is over: without
+// it a repeat would send it once more.
+func (d *delivery) record(ctx context.Context, sent ...dbmail.Mark) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return d.s.set.Store.RecordForward(ctx, sent...)
 }

@@ -41,7 +41,8 @@ var errUnclear = errors.New("no answer")
 
 // Send gives a message to the smarthost and tells for each recipient whether
 // it was accepted: nil, an error that wraps errForwardRefused for a 5xx, any
-// other when it cannot tell or the smarthost deferred.
+// other when it cannot tell or the smarthost deferred. When ctx ends, it names
+// no more recipients and sends the message to those that were accepted.
 func (h *Smarthost) Send(ctx context.Context, o Outgoing) []error {
 	results := make([]error, len(o.Recipients))
 	if err := h.send(ctx, o, results); err != nil {
@@ -72,6 +73,12 @@ func (h *Smarthost) send(ctx context.Context, o Outgoing, results []error) error
 	}
 	accepted := 0
 	for i, rcpt := range o.Recipients {
+		if ctx.Err() != nil {
+			// One that verifies each address takes seconds for it. It knows by
+			// then of these, the next time.
+			results[i] = fmt.Errorf("smarthost: RCPT: %w", ctx.Err())
+			continue
+		}
 		if results[i] = judge("RCPT", c.Rcpt(rcpt, nil)); results[i] == nil {
 			accepted++
 		}

@@ -107,7 +107,7 @@ func (d *delivery) tellOwner(ctx context.Context, l *recipient.List, failures []
 	} else if err != nil {
 		return err
 	}
-	if err := d.s.set.Store.RecordForward(ctx, mark); err != nil {
+	if err := d.record(ctx, mark); err != nil {
 		d.s.log.Warn("report to a list's owner not recorded", "list", l.Address, "why", err)
 	}
 	return nil
