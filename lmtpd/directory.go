@@ -69,7 +69,12 @@ func (d *Directory) Ready(ctx context.Context) error {
 	return d.live.Ready(ctx)
 }
 
-// Check asks the directory for what every look-up needs.
+// nobody is a name that nobody has (RFC 6761 6.4).
+const nobody = "nobody@check.invalid"
+
+// Check asks the directory for what every look-up needs: the bases, and the
+// proof that somebody is not there, which takes the sentinel and the right to
+// search by every attribute that has addresses.
 func (d *Directory) Check(ctx context.Context) error {
 	if err := d.Ready(ctx); err != nil {
 		return err
@@ -83,6 +88,9 @@ func (d *Directory) Check(ctx context.Context) error {
 		if len(a.Entries) == 0 {
 			return fmt.Errorf("%q may not be read by who we are there; see access in slapd.access(5)", base)
 		}
+	}
+	if _, err := d.nouns.Find(ctx, []directory.Name{{Address: nobody, Login: nobody}}); err != nil {
+		return fmt.Errorf("it would never be believed that an address does not exist: %w", err)
 	}
 	return nil
 }
