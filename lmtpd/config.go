@@ -57,7 +57,8 @@ type Config struct {
 	// not UTF-8. Default: windows-1252.
 	Charset string `toml:"default_charset"`
 	// RepeatWindow is how long the same bytes from the same sender to the
-	// same user are one delivery. Default: 120h, Postfix's queue lifetime.
+	// same user are one delivery. Default: 132h, Postfix's queue
+	// lifetime and some hours for the last attempt.
 	RepeatWindow daemon.Duration `toml:"repeat_window"`
 	// Ignore names findings of --check that are known and accepted.
 	Ignore []string `toml:"ignore"`
@@ -137,7 +138,7 @@ func DefaultConfig() Config {
 		Hostname: name, Recipients: daemon.Strings{"sql"}, MaxMessageSize: 100 << 20, MaxMemory: 2 << 30, MaxRecipients: 1000,
 		MaxConnections: 200, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		IdleTimeout: daemon.Duration(5 * time.Minute), DrainTimeout: daemon.Duration(30 * time.Second),
-		QuotaFailure: "hard", Charset: "windows-1252", RepeatWindow: daemon.Duration(120 * time.Hour),
+		QuotaFailure: "hard", Charset: "windows-1252", RepeatWindow: daemon.Duration(dbmail.DefaultRepeatWindow),
 		Delivery:  DeliveryConfig{NotificationSubject: "NEW MAIL NOTIFICATION"},
 		Store:     StoreConfig{HashAlgorithm: "sha1", HeaderCache: "known"},
 		Smarthost: SmarthostConfig{TLS: "may", Timeout: daemon.Duration(time.Minute)},

@@ -23,7 +23,7 @@ func (p *lmtpdImport) delivery() {
 		differs("lmtpd looks at +detail always: such mail goes to the mailbox of that name if the user has it, else to INBOX")
 	}
 	if text, _, differs := get("suppress_duplicates"); yes(text) {
-		differs("lmtpd stores a message once for a user when sender and bytes are the same within repeat_window (120h); messages that share only their Message-ID are different ones")
+		differs("lmtpd stores a message once for a user when sender and bytes are the same within repeat_window (132h); messages that share only their Message-ID are different ones")
 	}
 	switch text, set, differs := get("quota_failure"); strings.ToLower(text) {
 	case "soft":

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -125,6 +126,21 @@ func TestRepeat(t *testing.T) {
 			t.Errorf("%d messages, want 3", n)
 		}
 		clean(t, s)
+	})
+}
+
+// TestLastAttempt: Postfix tries a message once more when its five days in the
+// queue are over, within maximal_backoff_time (4000 s). Who had it on the
+// first day has it already.
+func TestLastAttempt(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		alice := addUser(t, s, "alice", 0)
+		d := mail(plain(1), "a@b.test", alice)
+		d.Received = d.Received.Add(-5*24*time.Hour - 4000*time.Second)
+		mustDeliver(t, s, d)
+		if out := mustDeliver(t, s, mail(plain(1), "a@b.test", alice)); !out[0].Repeat {
+			t.Error("stored a second time")
+		}
 	})
 }
 

@@ -26,8 +26,8 @@ type Options struct {
 	// store does not know yet are added and cached.
 	CacheAllHeaders bool
 	// RepeatWindow is how long a second delivery of the same bytes from the
-	// same sender to the same user counts as a repeat. 0 is five days,
-	// which is Postfix's maximal_queue_lifetime.
+	// same sender to the same user counts as a repeat. 0 is
+	// DefaultRepeatWindow.
 	RepeatWindow time.Duration
 	// Writers is how many groups may be written at once, when one takes
 	// long. 0 chooses.
@@ -39,13 +39,17 @@ type Options struct {
 	Log      *slog.Logger
 }
 
+// DefaultRepeatWindow is longer than Postfix's maximal_queue_lifetime, five
+// days: a message is tried once more when these are over, before it bounces.
+const DefaultRepeatWindow = 132 * time.Hour
+
 func (o *Options) defaults() {
 	if o.Prefix == nil {
 		p := DefaultPrefix
 		o.Prefix = &p
 	}
 	if o.RepeatWindow == 0 {
-		o.RepeatWindow = 5 * 24 * time.Hour
+		o.RepeatWindow = DefaultRepeatWindow
 	}
 	if o.Deadline == 0 {
 		o.Deadline = time.Minute
