@@ -21,6 +21,7 @@ var peopleLDIF = person("lena", 10001, "mail: lena@example.org", "mailAlternateA
 	person("gone", 10007, "accountStatus: deleted", "mailForwardingAddress: lena@example.org", "authorizedService: imap") +
 	person("nologin", 10008, "accountStatus: noaccess", "authorizedService: imap") +
 	person("smtponly", 10009, "authorizedService: smtp") +
+	person("unserved", 10041) +
 	person("copy", 10010, "mailForwardingAddress: copy@elsewhere.example", "authorizedService: imap") +
 	person("away", 10011, "mailForwardingAddress: copy@elsewhere.example", "mailForwardingAddress: MIKA@Example.ORG", "deliveryMode: forwardonly", "authorizedService: imap") +
 	person("self", 10012, "mailForwardingAddress: SELF@example.org", "deliveryMode: forwardonly", "authorizedService: imap") +
@@ -114,6 +115,7 @@ var people = []struct{ address, want string }{
 	{"toclosed@example.org", "inactive"},
 	{"tobad@example.org", `has the quota "much"`},
 	{"tolist@example.org", ">team@example.org"},
+	{"unserved@example.org", "no service"},
 	{"bodiless@example.org", `"uid=bodiless,dc=example,dc=org" has a login and no user number (uid_number), without which there is no mailbox`},
 	{"relay@example.org", ">r@elsewhere.example"},
 	{"fw@example.org", ">a@elsewhere.example >b@elsewhere.example"},
@@ -303,7 +305,8 @@ func TestLostRights(t *testing.T) {
 	}
 	// Accounts without what we may not read are not closed, nor lists empty.
 	for attribute, address := range map[string]string{"uid": "mika@example.org", "uidNumber": "mika@example.org", "mailForwardingAddress": "fw@example.org",
-		"member": "many@example.org", "rfc822MailMember": "few@example.org"} {
+		"authorizedService": "lena@example.org",
+		"member":            "many@example.org", "rfc822MailMember": "few@example.org"} {
 		if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
 			"olcAccess: to attrs=" + attribute + " by * search\nolcAccess: to * by * read\n"); err != nil {
 			t.Fatal(err)
@@ -311,6 +314,16 @@ func TestLostRights(t *testing.T) {
 		s.live.Flush()
 		if got := ask(t, s, address); !strings.HasPrefix(got, "cannot tell") {
 			t.Errorf("%s without the right to read %s: %s", address, attribute, got)
+		}
+	}
+	if err := s.slapd.Configure("dn: olcDatabase={1}mdb,cn=config\nchangetype: modify\nreplace: olcAccess\n" +
+		"olcAccess: to attrs=authorizedService by * none\nolcAccess: to * by * read\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.live.Flush()
+	for _, address := range []string{"lena@example.org", "unserved@example.org"} {
+		if got := ask(t, s, address); !strings.HasPrefix(got, "cannot tell") {
+			t.Errorf("%s without any right to services: %s", address, got)
 		}
 	}
 	// What can be searched by and not be read does not say whose it is.

@@ -19,6 +19,9 @@ const (
 	maxTargets = 50_000
 	// together is how many forwards one search asks for.
 	together = 100
+	// proofs is for how many accounts of a walk it is proven that they have no
+	// service: what we may read of some we may of all.
+	proofs = 3
 )
 
 var (
@@ -39,6 +42,7 @@ type walk struct {
 	next []string        // forwards that may be addresses of ours
 	into map[string]bool // DNs of groups whose members these are
 
+	unserved   []unserved
 	identities []*dbmail.Identity
 	forwards   []string
 	refused    []string
@@ -46,6 +50,12 @@ type walk struct {
 	doubts     []Failure
 	circle     bool
 	list       bool
+}
+
+// unserved is an account that shows no service at all.
+type unserved struct {
+	account *directory.Account
+	member  string
 }
 
 func newWalk(d *Directory) *walk {
@@ -64,6 +74,9 @@ func (w *walk) account(a *directory.Account, member string) {
 	switch {
 	case !a.Status.TakesMail():
 		w.fail(member, fmt.Errorf("%w: %q is %s", dbmail.ErrInactive, a.DN, a.Status))
+		return
+	case a.Login != "" && w.d.service != "" && len(a.Services) == 0:
+		w.unserved = append(w.unserved, unserved{a, member})
 		return
 	case a.Login != "" && w.d.service != "" && !a.HasService(w.d.service):
 		w.fail(member, fmt.Errorf("%w: %q may not use %q", ErrNoService, a.DN, w.d.service))
@@ -199,6 +212,7 @@ func (w *walk) finish(ctx context.Context) (r Recipient, err error) {
 	if err := w.follow(ctx); err != nil {
 		return r, err
 	}
+	w.withoutService(ctx)
 	users, err := w.users(ctx)
 	if err != nil {
 		return r, err
@@ -215,6 +229,21 @@ func (w *walk) finish(ctx context.Context) (r Recipient, err error) {
 		return r, nil
 	}
 	return Recipient{}, w.nothing()
+}
+
+// withoutService sees whether accounts that show no service have none.
+func (w *walk) withoutService(ctx context.Context) {
+	var doubt error
+	for i, u := range w.unserved {
+		if i < proofs && doubt == nil {
+			doubt = w.d.nouns.NoService(ctx, u.account)
+		}
+		if doubt != nil {
+			w.fail(u.member, doubt)
+		} else {
+			w.fail(u.member, fmt.Errorf("%w: %q may not use %q", ErrNoService, u.account.DN, w.d.service))
+		}
+	}
 }
 
 // nothing says why nothing is left that could receive.
