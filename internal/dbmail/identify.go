@@ -115,7 +115,10 @@ func (s *Store) identify(ctx context.Context, q *identityQuestion) {
 	r.widen(unsure)
 	for k, i := range q.ids {
 		if i != nil && q.errs[k] == nil {
-			_, _, q.errs[k] = r.judge(i)
+			var c change
+			if c, _, q.errs[k] = r.judge(i); c.rename {
+				q.users[k].Renames = r.names[i.ID]
+			}
 		}
 	}
 }

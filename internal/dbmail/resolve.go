@@ -34,6 +34,9 @@ type User struct {
 	// Identity is the directory's account, if the user is one of the
 	// directory's; nil for a user that is the store's own.
 	Identity *Identity
+	// Renames is the login that the user's row has while the identity has
+	// another one, which the next delivery gives to it. Mostly "".
+	Renames string
 }
 
 // Full says that not even an empty message fits.

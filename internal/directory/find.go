@@ -34,19 +34,26 @@ func (f Found) Nobody() bool { return f.Account == nil && f.Group == nil && f.Er
 // for all of them; of two where accounts and groups have bases apart. An error
 // says that of none of them can be told.
 func (n *Nouns) Find(ctx context.Context, names []Name) ([]Found, error) {
-	return n.find(ctx, names, false)
+	return n.find(ctx, &n.finder, names)
 }
 
 // FindOrNobody is Find for what is no less right when nobody has a name, as an
 // address to forward to, which goes out then and perhaps comes back: while no
 // server can tell, "nobody" is also what was so a while ago.
 func (n *Nouns) FindOrNobody(ctx context.Context, names []Name) ([]Found, error) {
-	return n.find(ctx, names, true)
+	finder := n.finder
+	finder.staleNo = true
+	return n.find(ctx, &finder, names)
 }
 
-func (n *Nouns) find(ctx context.Context, names []Name, staleNo bool) ([]Found, error) {
+// FindNow is Find of a server, whatever is remembered.
+func (n *Nouns) FindNow(ctx context.Context, names []Name) ([]Found, error) {
 	finder := n.finder
-	finder.staleNo = staleNo
+	finder.noCache = true
+	return n.find(ctx, &finder, names)
+}
+
+func (n *Nouns) find(ctx context.Context, finder *finder, names []Name) ([]Found, error) {
 	entries, err := finder.holders(ctx, "recipient", names, finder.attributes)
 	if err != nil {
 		return nil, fmt.Errorf("find who has %s: %w", describe(names), err)
@@ -128,30 +135,6 @@ func (n *Nouns) NoService(ctx context.Context, a *Account) error {
 		return fmt.Errorf("%w: %q shows no service, and perhaps has some; see access in slapd.access(5)", ErrMalformed, a.DN)
 	}
 	return nil
-}
-
-// describe names names in an error.
-func describe(names []Name) string {
-	var texts []string
-	for _, n := range names {
-		text := n.Address
-		if text == "" {
-			text = n.Login
-		}
-		if text == "" {
-			text = strconv.FormatInt(n.Number, 10)
-		}
-		if !slices.Contains(texts, text) {
-			texts = append(texts, text)
-		}
-	}
-	if len(texts) > 3 {
-		return fmt.Sprintf("%q and %d more", texts[0], len(texts)-1)
-	}
-	if len(texts) == 1 {
-		return fmt.Sprintf("%q", texts[0])
-	}
-	return fmt.Sprintf("%q", texts)
 }
 
 // finder searches by several addresses and logins at once.
@@ -263,37 +246,6 @@ func (f *finder) filter(names []Name) string {
 	}
 	b.WriteString("))")
 	return b.String()
-}
-
-// wanted are names by what they look like in an entry.
-type wanted struct{ addresses, logins, numbers map[string][]int }
-
-func newWanted(names []Name) wanted {
-	w := wanted{make(map[string][]int, len(names)), make(map[string][]int, len(names)), map[string][]int{}}
-	for i, k := range names {
-		if k.Address != "" {
-			key := nameKey(k.Address)
-			w.addresses[key] = append(w.addresses[key], i)
-		}
-		if k.Login != "" {
-			key := nameKey(k.Login)
-			w.logins[key] = append(w.logins[key], i)
-		}
-		if k.Number > 0 {
-			key := strconv.FormatInt(k.Number, 10)
-			w.numbers[key] = append(w.numbers[key], i)
-		}
-	}
-	return w
-}
-
-// nameKey is AddressKey for what a server finds: to it blanks at the ends do
-// not count, and several are one (RFC 4518 2.6.1).
-func nameKey(text string) string {
-	if strings.Contains(text, " ") {
-		text = strings.Join(strings.Fields(text), " ")
-	}
-	return AddressKey(text)
 }
 
 // attribute notes an entry under the names that it has. A server may find more

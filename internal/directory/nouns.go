@@ -66,12 +66,13 @@ type asker struct {
 	base       string
 	authorises bool
 	staleNo    bool // see Request
+	noCache    bool
 }
 
 // find searches below the base.
 func (a *asker) find(ctx context.Context, table, filter string, attributes []string) ([]*Entry, error) {
 	answer, err := a.searcher.Search(ctx, &Request{Base: a.base, Scope: ScopeSub, Filter: filter,
-		Attributes: attributes, Table: table, Authorises: a.authorises, StaleNo: a.staleNo})
+		Attributes: attributes, Table: table, Authorises: a.authorises, StaleNo: a.staleNo, NoCache: a.noCache})
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,8 @@ type Request struct {
 	// can tell, because the caller does not take it for proof of absence. It
 	// is no part of the identity.
 	StaleNo bool
-	// NoCache asks the server, whatever is known; for look-ups by hand.
+	// NoCache asks the server, whatever is known: for look-ups by hand, and
+	// for what is seldom and must not rest on what was true a while ago.
 	NoCache bool
 	// BaseFromKey says that Base was made from the key of the look-up, so
 	// that noSuchObject proves that there is no such thing (an empty

@@ -258,7 +258,13 @@ func forwarder(name string, to ...string) string {
 // first delivers a message, which makes the user's row if there is none.
 func first(t *testing.T, s *dbmail.Store, u dbmail.User) {
 	t.Helper()
-	const text = "Subject: hello\r\n\r\nhello\r\n"
+	deliver(t, s, u, "hello")
+}
+
+// deliver delivers a message; the same words are the same message.
+func deliver(t *testing.T, s *dbmail.Store, u dbmail.User, words string) {
+	t.Helper()
+	text := "Subject: hello\r\n\r\n" + words + "\r\n"
 	raw, err := message.ReadRaw(strings.NewReader(text), 1000, int64(len(text)))
 	if err != nil {
 		t.Fatal(err)

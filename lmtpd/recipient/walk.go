@@ -277,6 +277,7 @@ func (w *walk) users(ctx context.Context) ([]dbmail.User, error) {
 		return nil, nil
 	}
 	found, errs := w.d.store.Identify(ctx, w.identities)
+	w.d.renamed(ctx, found, errs)
 	if twins := w.twins(); len(twins) > 0 {
 		for i, why := range twins {
 			errs[i] = why
