@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Alias is a row of dbmail_aliases.
@@ -258,6 +259,8 @@ func validName(what, name string) error {
 	switch {
 	case strings.TrimSpace(name) != name || name == "":
 		return fmt.Errorf("%s %q: empty, or blanks at its ends", what, name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%s %q: no UTF-8", what, name)
 	case len(name) > 255:
 		return fmt.Errorf("%s %q: longer than 255 octets", what, name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }):

@@ -78,7 +78,7 @@ func (q *identityQuestion) fail(err error) {
 // users that are new, renamed or not noted yet.
 func (s *Store) identify(ctx context.Context, q *identityQuestion) {
 	q.users, q.errs = make([]User, len(q.ids)), make([]error, len(q.ids))
-	r := newRoll(s.limits.OwnUsers)
+	r := newRoll(s.limits)
 	used := map[uint64]int64{}
 	numbers := map[uint64]bool{}
 	for _, i := range q.ids {
@@ -123,8 +123,8 @@ func (s *Store) identify(ctx context.Context, q *identityQuestion) {
 	}
 }
 
-func newRoll(own bool) *roll {
-	return &roll{own: own, names: map[uint64]string{}, notes: map[uint64]note{}, holders: map[string][]uint64{}, noted: map[string]uint64{}}
+func newRoll(l Limits) *roll {
+	return &roll{own: l.OwnUsers, utf8mb3: l.UTF8MB3, names: map[uint64]string{}, notes: map[uint64]note{}, holders: map[string][]uint64{}, noted: map[string]uint64{}}
 }
 
 // lookForNumbers reads the rows of some user numbers.

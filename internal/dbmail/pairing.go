@@ -14,9 +14,10 @@ type note struct {
 // roll is what the store holds about some identities: enough of it to say
 // whether number, login and entry of each belong together.
 type roll struct {
-	own   bool              // gatepost_users is there
-	names map[uint64]string // userid of the rows that were read
-	notes map[uint64]note
+	own     bool              // gatepost_users is there
+	utf8mb3 bool              // logins of the store have no 4-byte characters
+	names   map[uint64]string // userid of the rows that were read
+	notes   map[uint64]note
 
 	// wide says that rows were also looked for by login and by UUID; before
 	// that, only the rows of the identities' numbers are known.
@@ -37,6 +38,9 @@ type change struct {
 func (r *roll) judge(i *Identity) (c change, more bool, err error) {
 	if err := i.check(); err != nil {
 		return c, false, err
+	}
+	if r.utf8mb3 && strings.ContainsFunc(i.Login, func(c rune) bool { return c > 0xFFFF }) {
+		return c, false, fmt.Errorf("login %q: the store's columns are utf8mb3 and cannot hold it", i.Login)
 	}
 	uuid := i.uuid()
 	name, there := r.names[i.ID]

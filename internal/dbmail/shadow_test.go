@@ -55,6 +55,28 @@ const userRows = "SELECT user_idnr, userid, passwd, client_idnr, maxmail_size, c
 
 // The first mail for a user of the directory leaves the rows that DBMail's
 // own delivery was seen to leave for one of LDAP.
+// TestLoginBeyondColumns: a login that old columns cannot hold is in doubt, and
+// nobody else with it.
+func TestLoginBeyondColumns(t *testing.T) {
+	s := mariaStore(t, Options{})
+	for _, table := range []string{"dbmail_users", "dbmail_physmessage"} {
+		if _, err := s.db.ExecContext(t.Context(), "ALTER TABLE "+table+" CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.limits.UTF8MB3 = true
+	odd, even := &Identity{ID: 10001, Login: "a😀", UUID: "1"}, &Identity{ID: 10002, Login: "jörg", UUID: "2"}
+	broken := &Identity{ID: 10003, Login: "b\xff", UUID: "3"}
+	if _, errs := s.Identify(t.Context(), []*Identity{odd, even, broken}); errs[0] == nil || errs[1] != nil || errs[2] == nil {
+		t.Errorf("held against the store: %v", errs)
+	}
+	d := mail(plain(1), "a@b.test")
+	d.Targets = []Target{{UserID: 10001, Identity: odd}, {UserID: 10002, Identity: even}}
+	if out := s.Deliver(d); out[0].Err == nil || out[1].Err != nil {
+		t.Errorf("delivered: %+v", out)
+	}
+}
+
 func TestFirstMailOfADirectoryUser(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		lena := entry(10001, "lena", uuidA)

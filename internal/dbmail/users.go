@@ -25,7 +25,7 @@ func (w *writer) lockUsers(b *batch) {
 		identities = identities || t.Identity != nil
 	})
 	if identities {
-		w.roll = newRoll(w.s.limits.OwnUsers)
+		w.roll = newRoll(w.s.limits)
 		w.lockNamed(b, sortedIDs(wanted))
 		w.s.lookForNotes(b, w.roll, sortedIDs(wanted))
 		return
