@@ -190,6 +190,9 @@ func (c *Config) validate(f *daemon.Config) {
 		if _, _, err := c.Peers[i].networks(); err != nil {
 			f.Problem(key+".networks", "%v", err)
 		}
+		if slices.Contains(c.Peers[i].Certificates, "") {
+			f.Problem(key+".certificates", "\"\" is no name")
+		}
 		if len(c.Peers[i].Certificates) > 0 && c.TLS.ClientCA == "" {
 			f.Problem(key+".certificates", "needs tls.client_ca, the authorities that sign them")
 		}

@@ -59,7 +59,7 @@ func identify(peers []Peer, c net.Conn, state *tls.ConnectionState) (*Peer, erro
 // common name where it has no DNS name at all (RFC 6125 6.4.4).
 func hasName(c *x509.Certificate, names []string) bool {
 	own := c.DNSNames
-	if len(own) == 0 {
+	if len(own) == 0 && c.Subject.CommonName != "" {
 		own = []string{c.Subject.CommonName}
 	}
 	return slices.ContainsFunc(own, func(name string) bool {

@@ -2,6 +2,7 @@ package lmtpd
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -98,9 +99,19 @@ func TestPeerConfig(t *testing.T) {
 		"[[peer]]\nnetworks = [\"everywhere\"]\n":         "peer[0].networks: \"everywhere\" is no network",
 		"[[peer]]\ncertificates = [\"gw.example.org\"]\n": "peer[0].certificates: needs tls.client_ca",
 		"[[peer]]\nlist = true\n":                         "list: unknown",
+		"[[peer]]\ncertificates = [\"\"]\n":               "peer[0].certificates: \"\" is no name",
 	} {
 		if _, why := load(text); !strings.Contains(why, want) {
 			t.Errorf("%q: %q, want %q", text, why, want)
+		}
+	}
+}
+
+// A certificate without any name is nobody's.
+func TestNamelessCertificate(t *testing.T) {
+	for _, wanted := range []string{"", "."} {
+		if hasName(&x509.Certificate{}, []string{wanted}) {
+			t.Errorf("it has the name %q", wanted)
 		}
 	}
 }
