@@ -108,6 +108,8 @@ func (f *adFake) matches(e *Entry, filter *ber.Packet) bool {
 			}
 		}
 		return filter.Tag == ldap.FilterAnd
+	case ldap.FilterNot:
+		return !f.matches(e, filter.Children[0])
 	case ldap.FilterPresent:
 		name := ber.DecodeString(filter.Data.Bytes())
 		return name == "objectClass" || len(valuesOf(e, []string{name})) > 0

@@ -121,17 +121,11 @@ func (n *Nouns) AddressOf(ctx context.Context, dn string) (string, error) {
 // NoService is nil when it is proven that an account has no service at all. One
 // that shows none may have some that we may not read, which is ErrMalformed.
 func (n *Nouns) NoService(ctx context.Context, a *Account) error {
-	// To a server that does not let us search an attribute, it is not true that
-	// an entry has it not (see evaluable).
-	var none strings.Builder
-	for _, name := range n.Accounts.preset.Attributes.Service {
-		none.WriteString("(!" + present(name) + ")")
-	}
-	e, err := n.Accounts.read(ctx, "recipient", a.DN, "(&"+anyEntry+none.String()+")", []string{"objectClass"})
+	proven, err := n.Accounts.lacks(ctx, a.DN, n.Accounts.preset.Attributes.Service)
 	switch {
 	case err != nil:
 		return fmt.Errorf("services of %q: %w", a.DN, err)
-	case e == nil:
+	case !proven:
 		return fmt.Errorf("%w: %q shows no service, and perhaps has some; see access in slapd.access(5)", ErrMalformed, a.DN)
 	}
 	return nil

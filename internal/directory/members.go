@@ -32,7 +32,7 @@ type Membership struct {
 // Members lists who is in a group: by DN, login, address and search, through
 // groups within it, each once, however they contain each other. Beyond the
 // bounds it is ErrTooLarge, never a part of the list. A group that shows no
-// member is ErrMalformed.
+// member is ErrMalformed, unless it is proven that it has none.
 func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.bounds.Time)
 	defer cancel()
@@ -52,7 +52,7 @@ func (g *Groups) Members(ctx context.Context, group *Group) (*Membership, error)
 	case bad != nil:
 		err = bad
 	case len(names) == 0:
-		err = hidden(e)
+		err = g.isEmpty(ctx, e)
 	}
 	for depth := 1; err == nil && len(names) > 0; depth++ {
 		if depth > g.bounds.Depth {
@@ -139,6 +139,16 @@ func (w *walk) named(ctx context.Context, e *Entry) (all []named, bad, err error
 
 // neverEmpty are classes whose schema wants a member (RFC 4519 3.5, 3.6).
 var neverEmpty = []string{"groupOfNames", "groupOfUniqueNames"}
+
+// isEmpty is nil when it is proven that a group has no member.
+func (g *Groups) isEmpty(ctx context.Context, e *Entry) error {
+	at := &g.preset.Attributes
+	proven, err := g.lacks(ctx, e.DN, slices.Concat(at.Member, at.MemberLogin, at.MemberAddress, at.MemberURL, at.MemberFilter))
+	if err == nil && !proven {
+		err = hidden(e)
+	}
+	return err
+}
 
 // hidden is a group that shows no member: perhaps it has none, perhaps we may
 // not read who is in it. What leads nowhere would be proven by nothing.

@@ -93,6 +93,21 @@ func (a *asker) read(ctx context.Context, table, dn, filter string, attributes [
 	return answer.Entries[0], nil
 }
 
+// lacks says whether it is proven that an entry has none of some attributes. To
+// a server that does not know one, or does not let us search it, it is not true
+// that the entry has it not (see evaluable).
+func (a *asker) lacks(ctx context.Context, dn string, attributes []string) (bool, error) {
+	var none strings.Builder
+	for _, name := range attributes {
+		none.WriteString("(!" + present(name) + ")")
+	}
+	e, err := a.read(ctx, "lacks", dn, "(&"+anyEntry+none.String()+")", []string{"objectClass"})
+	if errors.Is(err, ErrDoubt) {
+		return false, nil
+	}
+	return e != nil, err
+}
+
 // one makes sure that an answer is one entry.
 func one(entries []*Entry, what string) (*Entry, error) {
 	switch len(entries) {

@@ -45,6 +45,7 @@ var listLDIF = peopleLDIF +
 	person("lister", 10050, "deliveryMode: forwardonly", "mailForwardingAddress: forwards@example.org", "mailForwardingAddress: team@example.org",
 		"mailForwardingAddress: copy@example.org", "authorizedService: imap") +
 	list("empty", member("vanished", "closed")) +
+	entry("cn=nobody-in-it", "objectClass: nisMailAlias", "objectClass: gatepostList", "cn: nobody-in-it", "mail: nobody-in-it@example.org") +
 	list("hollow", "member: cn=hollow,dc=example,dc=org") +
 	list("nest", "member: cn=badurl,dc=example,dc=org", member("lena")) +
 	entry("cn=badurl", "objectClass: groupOfURLs", "cn: badurl", "memberURL: nonsense") +
@@ -79,6 +80,7 @@ var lists = []struct{ address, want string }{
 	{"alias@example.org", "lena/10001 mika/10002 >x@catch.example list:alias@example.org"},
 	{"forwards@example.org", "copy/10010 mika/10002 self/10012 >copy@elsewhere.example >team@example.org list:forwards@example.org"},
 	{"empty@example.org", "undeliverable"},
+	{"nobody-in-it@example.org", "undeliverable"},
 	{"hollow@example.org", "undeliverable"},
 	{"nest@example.org", "lena/10001 list:nest@example.org doubt:cn=badurl,dc=example,dc=org=malformed"},
 	{"twins@example.org", "lena/10001 list:twins@example.org doubt:twin1@example.org=pairing doubt:twin2@example.org=pairing"},
