@@ -108,7 +108,11 @@ func (r *rows) list(l *listView) {
 		r.add("entry", l.UUID)
 	}
 	r.add("owner", l.Owners...)
-	r.add("who may send", l.Senders)
+	senders := l.Senders
+	if senders == directory.SendersEveryone.String() {
+		senders += ", unless the entry has a rule that may not be read here"
+	}
+	r.add("who may send", senders)
 	r.add("moderator", l.Moderators...)
 	r.add("may send as it", l.Delegates...)
 	r.add("members", fmt.Sprint(l.Count))

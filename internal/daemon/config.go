@@ -41,7 +41,7 @@ func LoadConfig(path string, into any) (*Config, Problems) {
 			err = pathError.Err
 		}
 		c.broken = true
-		c.add(0, "", "cannot be read: %v; name an existing file with --config", err)
+		c.add(0, "", "cannot be read: %v; make it, or name another one", err)
 		return c, c.Problems()
 	}
 	c.load(text, into)

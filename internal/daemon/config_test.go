@@ -154,7 +154,7 @@ func TestBadConfigs(t *testing.T) {
 
 func TestConfigUnreadable(t *testing.T) {
 	config, problems := LoadConfig("/nonexistent/lmtpd.toml", &sample{})
-	const want = "/nonexistent/lmtpd.toml: cannot be read: no such file or directory; name an existing file with --config"
+	const want = "/nonexistent/lmtpd.toml: cannot be read: no such file or directory; make it, or name another one"
 	if problems.Error() != want {
 		t.Errorf("got %q, want %q", problems, want)
 	}
