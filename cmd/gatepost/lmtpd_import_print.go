@@ -56,6 +56,10 @@ func (p *lmtpdImport) print(w io.Writer) error {
 			line("# write credential:%s in place of the path.", name)
 		}
 	}
+	if p.directory != nil {
+		line("# sentinel in directory.toml: name an entry that is always there, by which lmtpd")
+		line("# tells a directory that has lost its data, or us our rights.")
+	}
 	line("gatepost-lmtpd --config %s --check", config)
 	line("# dbmail-lmtpd has its port until it is stopped. The two can also share the store,")
 	line("# each on a port of its own, and users be moved one by one: contrib/postfix/README.md.")
