@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,11 @@ func (d *delivery) failureReport(l *recipient.List, failures []failed) []byte {
 	if n := len(failures) - len(named); n > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", n)
 	}
-	fmt.Fprintf(&b, "\n--%s\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; %s\nArrival-Date: %s\n", boundary, host, d.start.Format(time.RFC1123Z))
+	status := "message/delivery-status"
+	if slices.ContainsFunc(named, func(f failed) bool { return !ascii(f.member) }) {
+		status = "message/global-delivery-status; charset=utf-8\nContent-Transfer-Encoding: 8bit" // RFC 6533
+	}
+	fmt.Fprintf(&b, "\n--%s\nContent-Type: %s\n\nReporting-MTA: dns; %s\nArrival-Date: %s\n", boundary, status, host, d.start.Format(time.RFC1123Z))
 	for _, f := range named {
 		e := f.reply.EnhancedCode
 		fmt.Fprintf(&b, "\nFinal-Recipient: %s\nAction: failed\nStatus: %d.%d.%d\nDiagnostic-Code: smtp; %d %d.%d.%d %s\n",
@@ -50,9 +55,12 @@ func (d *delivery) failureReport(l *recipient.List, failures []failed) []byte {
 }
 
 // addressField writes a member as RFC 3464 2.3.2 has it, by RFC 6533 where it
-// is not ASCII.
+// is not ASCII. What the directory names otherwise is no address.
 func addressField(member string) string {
-	if ascii(member) {
+	switch {
+	case !strings.Contains(member, "@"):
+		return "x-local; " + clean(member)
+	case ascii(member):
 		return "rfc822; " + clean(member)
 	}
 	return "utf-8; " + clean(member)

@@ -165,7 +165,7 @@ func TestListFailures(t *testing.T) {
 	for _, want := range []string{
 		"Auto-Submitted: auto-generated\r\n", "Content-Type: multipart/report; report-type=delivery-status; boundary=",
 		"Subject: 3 members of all@example.org not reached\r\n", "Final-Recipient: rfc822; member1@example.org\r\nAction: failed\r\nStatus: 5.2.2\r\n",
-		"Final-Recipient: rfc822; bad@outside.test\r\n", "uid=gone,dc=example: no such user here\r\n", "Subject: number 1\r\n",
+		"Final-Recipient: rfc822; bad@outside.test\r\n", "Final-Recipient: x-local; uid=gone,dc=example\r\n", "Content-Type: message/delivery-status\r\n", "uid=gone,dc=example: no such user here\r\n", "Subject: number 1\r\n",
 	} {
 		if !strings.Contains(got[0], want) {
 			t.Errorf("no %q in\n%s", want, got[0])

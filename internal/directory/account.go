@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // Account is somebody, or an address that only forwards.
@@ -111,7 +113,7 @@ func (at *Attributes) ofAccount() []string {
 
 // account makes an account of an entry.
 func (at *Attributes) account(e *Entry) (*Account, error) {
-	a := &Account{DN: e.DN, UUID: at.uuid(e), Login: firstOf(e, at.Login), Services: valuesOf(e, at.Service),
+	a := &Account{DN: e.DN, UUID: at.uuid(e), Login: at.login(e), Services: valuesOf(e, at.Service),
 		Groups: valuesOf(e, at.MemberOf), Delegates: valuesOf(e, at.Delegate)}
 	a.Address, a.Alternates = at.addresses(e)
 	if text := firstOf(e, at.UIDNumber); text != "" {
@@ -141,4 +143,34 @@ func (at *Attributes) account(e *Entry) (*Account, error) {
 		a.Limits = append(a.Limits, limit)
 	}
 	return a, nil
+}
+
+// login gives an entry's login. Of several values it is the one that the entry
+// is named by: the order of values is no property of an entry, and another
+// server may have another.
+func (at *Attributes) login(e *Entry) string {
+	values := valuesOf(e, at.Login)
+	if len(values) == 0 {
+		return ""
+	}
+	if len(values) > 1 {
+		if named := at.loginInDN(e.DN); slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, named) }) {
+			return named
+		}
+	}
+	return values[0]
+}
+
+// loginInDN gives the login in the first part of a DN, or "".
+func (at *Attributes) loginInDN(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return ""
+	}
+	for _, part := range parsed.RDNs[0].Attributes {
+		if slices.ContainsFunc(at.Login, func(name string) bool { return strings.EqualFold(name, part.Type) }) {
+			return part.Value
+		}
+	}
+	return ""
 }

@@ -352,3 +352,31 @@ func TestDomains(t *testing.T) {
 		t.Error("a directory without domains knows that there is none")
 	}
 }
+
+// The order of values is nothing that replicas have in common.
+func TestLoginOfSeveral(t *testing.T) {
+	p := presetDBMail()
+	at := &p.Attributes
+	for _, c := range []struct {
+		dn     string
+		logins []string
+		want   string
+	}{
+		{"uid=two,dc=example", []string{"alsotwo", "two"}, "two"},
+		{"uid=two,dc=example", []string{"two", "alsotwo"}, "two"},
+		{"UID=Two+cn=x,dc=example", []string{"alsotwo", "two"}, "Two"},
+		{"cn=two,dc=example", []string{"alsotwo", "two"}, "alsotwo"},
+		{"uid=gone,dc=example", []string{"alsotwo", "two"}, "alsotwo"},
+		{"not a dn", []string{"alsotwo", "two"}, "alsotwo"},
+		{"uid=one,dc=example", []string{"one"}, "one"},
+		{"uid=one,dc=example", nil, ""},
+	} {
+		e := &Entry{DN: c.dn, Attributes: []Attribute{{Name: "uid"}}}
+		for _, l := range c.logins {
+			e.Attributes[0].Values = append(e.Attributes[0].Values, []byte(l))
+		}
+		if got := at.login(e); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.dn, c.logins, got, c.want)
+		}
+	}
+}

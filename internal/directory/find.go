@@ -327,7 +327,7 @@ func (f *finder) inPlace(e *Entry) bool {
 // isGroup: what is a group and has an account's login is a group of that
 // person's own, as some sites have one with each account.
 func (at *Attributes) isGroup(e *Entry) bool {
-	return hasClass(e, at.GroupClass) && (!hasClass(e, at.AccountClass) || firstOf(e, at.Login) == "")
+	return hasClass(e, at.GroupClass) && (!hasClass(e, at.AccountClass) || at.login(e) == "")
 }
 
 // isPersonal refuses an account that is a group of others, too: who would get
@@ -335,7 +335,7 @@ func (at *Attributes) isGroup(e *Entry) bool {
 func (at *Attributes) isPersonal(e *Entry) error {
 	others := valuesOf(e, slices.Concat(at.Member, at.MemberAddress, at.MemberURL, at.MemberFilter))
 	for _, login := range valuesOf(e, at.MemberLogin) {
-		if !SameAddress(login, firstOf(e, at.Login)) {
+		if !SameAddress(login, at.login(e)) {
 			others = append(others, login)
 		}
 	}

@@ -246,7 +246,7 @@ func (w *walk) enter(ctx context.Context, e *Entry, n named) ([]named, error) {
 		return below, err
 	}
 	if hasClass(e, at.AccountClass) {
-		m.Login = firstOf(e, at.Login)
+		m.Login = at.login(e)
 		if hasClass(e, at.GroupClass) {
 			m.Err = at.isPersonal(e)
 		}
