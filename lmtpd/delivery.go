@@ -157,22 +157,44 @@ func (d *delivery) report(rc accepted, v *smtp.SMTPError, why error, told int) {
 	case rc.is.List != nil:
 		args = append(args, d.ofList(rc, told)...)
 	case v == nil:
-		for _, u := range rc.is.Users {
-			o := d.local[d.at[u.ID]]
-			args = append(args, "user", u.Name, "mailbox", o.Mailbox, "uid", o.UID)
-			if o.Repeat {
-				args = append(args, "repeat", true)
-			}
-		}
-		for _, f := range rc.is.Forwards {
-			args = append(args, "forward", f)
-		}
+		args = append(args, d.copies(rc)...)
 	}
 	if v == nil {
 		d.s.log.Info("delivered", args...)
 		return
 	}
 	d.s.log.Info(decision(v), append(args, "code", v.Code, "why", why)...)
+}
+
+// copies is what the log tells of a recipient's copies: each key once, as a
+// list where there are several.
+func (d *delivery) copies(rc accepted) (args []any) {
+	var users, mailboxes []string
+	var uids []uint64
+	repeat := false
+	for _, u := range rc.is.Users {
+		o := d.local[d.at[u.ID]]
+		users, mailboxes, uids = append(users, u.Name), append(mailboxes, o.Mailbox), append(uids, o.UID)
+		repeat = repeat || o.Repeat
+	}
+	switch len(users) {
+	case 0:
+	case 1:
+		args = append(args, "user", users[0], "mailbox", mailboxes[0], "uid", uids[0])
+	default:
+		args = append(args, "users", users, "mailboxes", mailboxes, "uids", uids)
+	}
+	if repeat {
+		args = append(args, "repeat", true)
+	}
+	switch f := rc.is.Forwards; len(f) {
+	case 0:
+	case 1:
+		args = append(args, "forward", f[0])
+	default:
+		args = append(args, "forwards", f)
+	}
+	return args
 }
 
 // decision is the word of the log's vocabulary for a reply.

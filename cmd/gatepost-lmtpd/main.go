@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/internal/daemon"
+	"gatepost/internal/dbmail"
 	"gatepost/internal/directory"
 	"gatepost/lmtpd"
 )
@@ -70,8 +71,8 @@ func check(config lmtpd.Config, people *directory.Config, problems daemon.Proble
 	if code != 0 && people != nil {
 		people = nil // its file may be what is wrong
 	}
-	if config.Store.DSN == "" {
-		return code
+	if _, err := dbmail.ParseDSN(config.Store.DSN); err != nil {
+		return code // said already
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -58,7 +58,7 @@ type inListView struct {
 type listView struct {
 	DN         string        `json:"dn"`
 	UUID       string        `json:"entry_uuid,omitempty"`
-	Senders    string        `json:"senders"` // "everyone" also where we may not read the rule
+	Senders    string        `json:"senders"`          // "everyone" also where we may not read the rule
 	Owners     []string      `json:"owners,omitempty"` // addresses; the DN of one without
 	Moderators []string      `json:"moderators,omitempty"`
 	Delegates  []string      `json:"delegates,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,10 @@ import (
 	"gatepost/internal/dbmail"
 	"gatepost/lmtpd"
 )
+
+// defaultConfig names the store where nothing else does: a command that a log
+// line suggests works as it stands.
+const defaultConfig = "/etc/gatepost/lmtpd.toml"
 
 // storeFlags are those of all store commands.
 type storeFlags struct {
@@ -31,7 +36,7 @@ func newStore() *cobra.Command {
 		newStoreLs(f), newStoreCat(f), newStoreVerify(f))
 	p := c.PersistentFlags()
 	p.StringVar(&f.dsn, "store", "", "`DSN` of the store: sqlite:/path/store.db or mysql://user@host/database?password_file=/path")
-	p.StringVar(&f.config, "config", "", "lmtpd.toml `FILE` that names the store")
+	p.StringVar(&f.config, "config", "", "lmtpd.toml `FILE` that names the store (default "+defaultConfig+" if there is one)")
 	p.StringVar(&f.prefix, "prefix", dbmail.DefaultPrefix, "what DBMail's table names begin with; - is none")
 	p.BoolVar(&f.json, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("store", "config")
@@ -41,9 +46,14 @@ func newStore() *cobra.Command {
 // settings are those with which lmtpd would open the store.
 func (f *storeFlags) settings(prefixGiven bool) (lmtpd.Config, error) {
 	c := lmtpd.DefaultConfig()
+	if f.dsn == "" && f.config == "" {
+		if _, err := os.Stat(defaultConfig); err == nil {
+			f.config = defaultConfig
+		}
+	}
 	switch {
 	case f.dsn == "" && f.config == "":
-		return c, usage("say which store, with --store DSN or --config FILE")
+		return c, usage("say which store, with --store DSN or --config FILE; there is no %s", defaultConfig)
 	case f.dsn != "":
 		if _, err := dbmail.ParseDSN(f.dsn); err != nil {
 			return c, usage("%v", err)
