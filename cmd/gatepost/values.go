@@ -2,11 +2,7 @@
 
 package main
 
-import (
-	"fmt"
-
-	"gatepost/internal/daemon"
-)
+import "gatepost/internal/daemon"
 
 // sizeFlag is a number of bytes on the command line: "10M", "0".
 type sizeFlag struct {
@@ -39,9 +35,4 @@ func (f sizeFlag) String() string {
 func (f sizeFlag) Type() string { return "SIZE" }
 
 // plural is "1 message", "2 messages".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func plural(n int, noun string) string { return pluralOf(n, noun, noun+"s") }

@@ -67,17 +67,6 @@ func (s *Store) insertFirst(ctx context.Context, query string, args ...any) (boo
 	return err == nil, err
 }
 
-// again runs f until the server is neither busy nor away, some times.
-func (s *Store) again(ctx context.Context, f func() error) error {
-	for n := 0; ; n++ {
-		err := f()
-		if err == nil || n == 5 || ctx.Err() != nil || classify(err) != faultRetry {
-			return err
-		}
-		pause(ctx, n)
-	}
-}
-
 // ReleaseReply gives a claim back, because the reply could not be sent.
 func (s *Store) ReleaseReply(ctx context.Context, k ReplyKey) error {
 	err := s.again(ctx, func() error {
@@ -108,8 +97,7 @@ func (s *Store) ClaimNotice(ctx context.Context, m Mark) (claimed bool, err erro
 	}
 	now := time.Now()
 	err = s.again(ctx, func() error {
-		if _, err := s.write.ExecContext(ctx, "DELETE FROM gatepost_forwards WHERE accepted < ?",
-			timestamp(now.Add(-2*s.opt.RepeatWindow))); err != nil {
+		if err := s.dropOldForwards(ctx, now); err != nil {
 			return err
 		}
 		claimed, err = s.insertFirst(ctx, "INSERT INTO gatepost_forwards (mark, accepted) VALUES (?, ?)", string(m), timestamp(now))

@@ -64,8 +64,7 @@ func (s *Store) RecordForward(ctx context.Context, marks ...Mark) error {
 		return nil
 	}
 	now := time.Now()
-	if _, err := s.write.ExecContext(ctx, "DELETE FROM gatepost_forwards WHERE accepted < ?",
-		timestamp(now.Add(-2*s.opt.RepeatWindow))); err != nil {
+	if err := s.dropOldForwards(ctx, now); err != nil {
 		s.log.Warn("old forwards not removed", "why", err) // the next one does
 	}
 	return chunked(marks, 200, func(marks []Mark) error {
@@ -73,13 +72,27 @@ func (s *Store) RecordForward(ctx context.Context, marks ...Mark) error {
 		for _, m := range marks {
 			args = append(args, string(m), timestamp(now))
 		}
-		for n := 0; ; n++ {
+		return s.again(ctx, func() error {
 			_, err := s.write.ExecContext(ctx, "REPLACE INTO gatepost_forwards (mark, accepted) VALUES "+
 				strings.Repeat("(?, ?), ", len(marks)-1)+"(?, ?)", args...)
-			if err == nil || n == 5 || ctx.Err() != nil || classify(err) != faultRetry {
-				return err
-			}
-			pause(ctx, n)
-		}
+			return err
+		})
 	})
+}
+
+// dropOldForwards forgets what nobody asks for any more.
+func (s *Store) dropOldForwards(ctx context.Context, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "DELETE FROM gatepost_forwards WHERE accepted < ?", timestamp(now.Add(-2*s.opt.RepeatWindow)))
+	return err
+}
+
+// again runs f until the server is neither busy nor away, some times.
+func (s *Store) again(ctx context.Context, f func() error) error {
+	for n := 0; ; n++ {
+		err := f()
+		if err == nil || n == 5 || ctx.Err() != nil || classify(err) != faultRetry {
+			return err
+		}
+		pause(ctx, n)
+	}
 }
